@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front of Meson: every target is a few commands that could be typed by hand.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+PYTEST   = /usr/bin/python3 -m pytest -p no:cacheprovider
+OCI      = src/cmd/davit-oci/davit-oci
+export PYTHONDONTWRITEBYTECODE = 1
+
+.DEFAULT_GOAL := all
+.PHONY: help all setup run test unit e2e bench test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the packages that building needs (root)
+	@tools/setup build
+
+all: $(BUILD)/build.ninja ## build into $(BUILD)/ (packages: make setup)
+	meson compile -C $(BUILD)
+
+$(BUILD)/build.ninja: | setup
+	meson setup $(BUILD) --prefix=$(PREFIX)
+
+run: setup ## set everything up and run a container: the demonstration
+	@tools/setup run
+	@$(MAKE) --no-print-directory all
+	tools/run-demo $(BUILD)/$(OCI)
+
+test: setup ## set everything up; unit tests, then the end-to-end tests
+	@tools/setup test
+	@$(MAKE) --no-print-directory unit e2e
+
+unit: all ## the unit tests alone
+	meson test -C $(BUILD) --print-errorlogs --suite unit
+
+e2e: all ## the end-to-end tests alone (E2E="-k pause" selects)
+	DAVIT_OCI=$(abspath $(BUILD)/$(OCI)) $(PYTEST) tests/e2e -q --junitxml=$(BUILD)/e2e.xml $(E2E)
+
+bench: setup ## measure side by side with runc, crun and the bare system calls
+	@tools/setup bench
+	@$(MAKE) --no-print-directory all
+	DAVIT_OCI=$(abspath $(BUILD)/$(OCI)) bench/run $(BENCH)
+
+test-vm: setup ## the end-to-end tests in a virtual machine, under pure cgroup v2
+	@tools/setup vm
+	@$(MAKE) --no-print-directory all
+	tests/vm/run $(BUILD)/$(OCI) $(E2E)
+
+install: all ## install below PREFIX (and DESTDIR)
+	meson configure $(BUILD) -Dprefix=$(PREFIX)
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+
+fmt: ## format the C sources in place
+	tools/format --fix
+
+fmt-check: ## is everything formatted?
+	tools/format
+
+lint: ## layers, banned calls, headers, sizes, formatting
+	tools/layers
+	tools/banned
+	tools/headers
+	tools/sizes
+	tools/format
+
+asan: setup ## the unit tests under AddressSanitizer and UBSan
+	tools/build-in $(BUILD)-asan -Dstatic=false -Db_sanitize=address,undefined -Dbuildtype=debug
+	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		meson test -C $(BUILD)-asan --print-errorlogs --suite unit
+
+clang: setup ## build with clang, warnings are errors
+	@tools/setup check
+	CC=clang tools/build-in $(BUILD)-clang --werror
+
+fuzz: setup ## run each fuzzer for FUZZ_SECONDS (30)
+	@tools/setup check
+	CC=clang tools/build-in $(BUILD)-fuzz -Dstatic=false -Dfuzz=true -Db_sanitize=address,undefined \
+		-Db_lundef=false -Dtests=disabled
+	tools/fuzz $(BUILD)-fuzz $(or $(FUZZ_SECONDS),30)
+
+valgrind: setup ## the unit tests and one container run under valgrind
+	@tools/setup test
+	tools/build-in $(BUILD)-valgrind -Dstatic=false -Dbuildtype=debug
+	tools/valgrind $(BUILD)-valgrind
+
+clean: ## remove the build directories
+	rm -rf build build-*

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Columns of text, each as wide as its widest cell: the alignment of Go's tabwriter, whose
+ * output scripts have learnt to parse. The last column is not padded.
+ */
+
+#include <stddef.h>
+
+#include "base/str.h"
+
+struct table {
+	size_t n_columns;
+	char **cells; /* row after row */
+	size_t n_cells;
+};
+
+#define TABLE_INIT(n) \
+	{ \
+		.n_columns = (n), .cells = NULL, .n_cells = 0 \
+	}
+
+/* Copies @cell. */
+void table_add(struct table *t, const char *cell);
+void table_addf(struct table *t, const char *fmt, ...) DV_PRINTF(2, 3);
+/*
+ * One line per row. A column takes its widest cell and @padding, at least @min_width.
+ * Rows must be complete.
+ */
+void table_format(const struct table *t, size_t min_width, size_t padding, struct dv_strbuf *out);
+void table_fini(struct table *t);

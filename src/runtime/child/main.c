@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The child's walk through the stages, its reports, and the last steps before execve.
+ *
+ * Reports are packets on the sync socket, sent with write(2) and answers read with read(2):
+ * a seccomp profile that is loaded already must allow the two anyway.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "child-private.h"
+#include "sys/file.h"
+#include "sys/process.h"
+#include "sys/sock.h"
+
+enum { EXIT_FAILED = 255 };
+
+static void report(const struct rt_launch *l, struct rt_report *r)
+{
+	size_t n = offsetof(struct rt_report, text) + strnlen(r->text, sizeof(r->text) - 1) + 1;
+
+	if (l->sync[1] >= 0)
+		(void)sys_write(l->sync[1], r, n);
+}
+
+void rt_child_warn(const struct rt_launch *l, const char *fmt, ...)
+{
+	struct rt_report r = { .kind = RT_REPORT_WARNING };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(r.text, sizeof(r.text), fmt, ap);
+	va_end(ap);
+	report(l, &r);
+}
+
+DV_NORETURN static void fail(const struct rt_launch *l, int stage, int err, const char *text)
+{
+	struct rt_report r = {
+		.kind = RT_REPORT_FAILED,
+		.stage = stage,
+		.err = err == -RT_NO_ERRNO ? 0 : -err,
+	};
+
+	snprintf(r.text, sizeof(r.text), "%s", text);
+	report(l, &r);
+	sys_exit(EXIT_FAILED);
+}
+
+/* The parent is gone, or tells us to go: nobody is interested in a reason. */
+static void wait_for_parent(struct rt_launch *l, int stage)
+{
+	struct rt_report r = { .kind = RT_REPORT_WAITING, .stage = stage, .value = l->seccomp_fd };
+	struct rt_answer a = { 0 };
+
+	report(l, &r);
+	if (sys_read(l->sync[1], &a, sizeof(a)) != sizeof(a) || !a.goes_on)
+		sys_exit(EXIT_FAILED);
+}
+
+static void walk(struct rt_launch *l, const struct rt_stage *stages, int from)
+{
+	char text[RT_TEXT_MAX];
+
+	for (int i = from; stages[i].name; i++) {
+		const struct rt_stage *s = &stages[i];
+		int r;
+
+		if (s->is_needed && !s->is_needed(l))
+			continue;
+		if (s->parent)
+			wait_for_parent(l, i);
+		if (!s->child)
+			continue;
+		text[0] = '\0';
+		r = s->child(l, text);
+		if (r < 0)
+			fail(l, i, r, *text ? text : s->name);
+	}
+}
+
+/*
+ * Into a pid namespace that only now became ours to use. CLONE_PARENT makes the new process
+ * the runtime's child as well; its descriptor goes there with the report.
+ */
+int rt_child_fork_again(struct rt_launch *l, char *text)
+{
+	struct sys_clone c = { .flags = CLONE_PARENT, .cgroup_fd = -1 };
+	struct rt_report r = { .kind = RT_REPORT_FORKED };
+	int pidfd = -1;
+	pid_t pid;
+
+	pid = sys_clone3(&c, &pidfd);
+	if (pid < 0)
+		return rt_explain(text, pid, "fork into the pid namespace");
+	if (pid == 0) {
+		struct rt_answer a = { 0 };
+
+		/* Not before the parent knows about us. */
+		if (sys_read(l->sync[1], &a, sizeof(a)) != sizeof(a) || !a.goes_on)
+			sys_exit(EXIT_FAILED);
+		return rt_child_enter(l, text);
+	}
+	r.value = pid;
+	if (sys_send_fd(l->sync[1], &r, offsetof(struct rt_report, text) + 1, pidfd) < 0)
+		(void)sys_pidfd_send_signal(pidfd, 9);
+	sys_exit(0);
+}
+
+/* Blocks until `start` opens the other end. The sync socket's place is the fifo's then. */
+static int wait_for_start(struct rt_launch *l)
+{
+	char path[40];
+	ssize_t n;
+	int fd;
+
+	/* As a path below procfs, whose root we hold: the name in the state directory is far. */
+	snprintf(path, sizeof(path), "thread-self/fd/%d", l->fifofd);
+	fd = sys_openat(l->procfd, path, O_WRONLY, 0);
+	if (fd < 0)
+		return fd;
+	n = sys_write(fd, "0", 1);
+	l->fifofd = sys_close(l->fifofd);
+	if (n < 0)
+		return (int)n;
+	/* Stays open until exec, for a `start` that has poststart hooks to run after that. */
+	l->sync[1] = 3 + (int)l->preserve_fds;
+	return dup3(fd, l->sync[1], O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* After the parent left there is only the container's own stderr to tell. */
+DV_NORETURN static void last_words(struct rt_launch *l, int err, const char *what)
+{
+	char text[RT_TEXT_MAX];
+	int n;
+
+	n = snprintf(text, sizeof(text), err ? "%s: %s\n" : "%s\n", what, dv_errno_text(err));
+	(void)sys_write(STDERR_FILENO, text, DV_MIN((size_t)n, sizeof(text) - 1));
+	(void)l;
+	sys_exit(EXIT_FAILED);
+}
+
+void rt_child_main(struct rt_launch *l)
+{
+	char text[RT_TEXT_MAX] = "";
+	sigset_t none;
+	int r;
+
+	/* The runtime holds signals back for its own use. */
+	sigemptyset(&none);
+	(void)sys_sigmask_set(&none);
+	walk(l, rt_stages(l), 0);
+
+	/* From here on the container outlives us. The parent waits until we are past this. */
+	(void)sys_prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	if (!l->is_exec) {
+		if (!l->is_run) {
+			l->sync[1] = sys_close(l->sync[1]);
+			r = wait_for_start(l);
+			if (r < 0)
+				last_words(l, -r, "wait for start");
+		}
+		if (l->spec->hooks[SPEC_HOOK_START_CONTAINER].n_items > 0) {
+			if (l->is_run)
+				l->sync[1] = sys_close(l->sync[1]);
+			r = rt_child_start_hooks(l, text);
+			if (r < 0)
+				last_words(l, r == -RT_NO_ERRNO ? 0 : -r, text);
+		}
+	}
+	/* No directory of the host may be there when the kernel resolves the program's path. */
+	(void)sys_close_range(l->sync[1] >= 0 ? (unsigned)l->sync[1] + 1 : 3 + l->preserve_fds, ~0U, 0);
+	r = sys_execve(l->exec_path, l->argv, l->envp);
+	rt_explain(text, r, "exec %s", l->exec_path);
+	last_words(l, -r, text);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Entering cgroups and namespaces, and becoming root of the user namespace. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "child-private.h"
+#include "host/lsm.h"
+#include "sys/file.h"
+#include "sys/process.h"
+#include "sys/sock.h"
+
+/* Permission bits of keyctl_setperm(3). */
+enum { KEY_OTH_SEARCH = 0x8, KEY_USR_SEARCH = 0x80000 };
+
+/*
+ * A process that moves itself, by writing 0 to a v1 `tasks` file, takes neither
+ * cgroup_threadgroup_rwsem nor the RCU grace period behind it, which cost a parent that
+ * writes our pid to cgroup.procs milliseconds.
+ */
+static int join_cgroups(struct rt_launch *l, char *text)
+{
+	for (size_t i = 0; i < l->join.n_tasks; i++) {
+		ssize_t r = sys_write(l->join.tasks[i], "0", 1);
+
+		if (r < 0)
+			return rt_explain(text, (int)r, "join cgroup");
+	}
+	return 0;
+}
+
+/* The CPUs the runtime was pinned to are not the container's; its cpuset is the limit. */
+static int set_affinity(struct rt_launch *l, char *text)
+{
+	uint64_t all[RT_AFFINITY_WORDS];
+	int r;
+
+	if (l->affinity) {
+		r = sys_sched_setaffinity(0, l->affinity, sizeof(all));
+		return r < 0 ? rt_explain(text, r, "process.execCPUAffinity.final: set CPUs") : 0;
+	}
+	if (l->keeps_affinity)
+		return 0;
+	memset(all, 0xff, sizeof(all));
+	(void)sys_sched_setaffinity(0, all, sizeof(all));
+	return 0;
+}
+
+int rt_child_enter(struct rt_launch *l, char *text)
+{
+	int r;
+
+	/* Modes are given exactly; the process' own mask is set at the end. */
+	(void)umask(0);
+	/* Until all is set up the runtime's end must be ours. */
+	(void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	r = join_cgroups(l, text);
+	if (r == 0)
+		r = set_affinity(l, text);
+	return r;
+}
+
+static int join(struct rt_launch *l, enum spec_ns ns, char *text)
+{
+	int r = sys_setns(l->ns_fds[ns], (int)rt_ns_flag(ns));
+
+	if (r < 0)
+		return rt_explain(text, r, "join %s namespace", spec_ns_name(ns));
+	return 0;
+}
+
+/* Those that the parent could not enter for us. */
+int rt_child_user(struct rt_launch *l, char *text)
+{
+	int r = 0;
+
+	if (l->joins_in_child) {
+		/* With privilege the user namespace comes last: the others may be older than it. */
+		for (int ns = l->is_unprivileged ? 0 : 1; ns < SPEC_NS__N && r == 0; ns++) {
+			if (l->ns_joined & NS_BIT(ns) && ns != SPEC_NS_MNT)
+				r = join(l, ns, text);
+		}
+		if (r == 0 && !l->is_unprivileged)
+			r = join(l, SPEC_NS_USER, text);
+	}
+	if (r == 0 && l->ns_joined & NS_BIT(SPEC_NS_MNT))
+		r = join(l, SPEC_NS_MNT, text);
+	if (r < 0 || !rt_has_userns(l))
+		return r;
+
+	r = sys_setresgid(0);
+	if (r == 0)
+		r = sys_setresuid(0);
+	if (r < 0)
+		return rt_explain(text, r, "become root of the user namespace (is id 0 mapped?)");
+	if (!l->denies_setgroups) {
+		r = sys_setgroups(0, NULL);
+		if (r < 0 && r != -EPERM)
+			return rt_explain(text, r, "drop supplementary groups");
+	}
+	return 0;
+}
+
+int rt_child_join_exec(struct rt_launch *l, char *text)
+{
+	bool has_user = l->exec_ns_mask & rt_ns_flag(SPEC_NS_USER);
+	int r = 0;
+
+	/* All at once: the kernel checks each against the user namespace we are about to enter. */
+	if (l->exec_ns_mask)
+		r = sys_setns(l->init_pidfd, (int)l->exec_ns_mask);
+	if (r < 0)
+		return rt_explain(text, r, "join the container's namespaces");
+	l->rootfd = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	if (l->rootfd < 0)
+		return rt_explain(text, l->rootfd, "open the container's root");
+	if (!has_user)
+		return 0;
+	r = sys_setresgid(0);
+	if (r == 0)
+		r = sys_setresuid(0);
+	if (r < 0)
+		return rt_explain(text, r, "become root of the user namespace");
+	r = sys_setgroups(0, NULL);
+	return r == -EPERM ? 0 : r;
+}
+
+int rt_child_unshare(struct rt_launch *l, char *text)
+{
+	int r = sys_unshare((int)l->unshare_flags);
+
+	return r < 0 ? rt_explain(text, r, "make namespaces") : 0;
+}
+
+/* "type;uid;gid;perm;description": keep what is, add search for the user or everybody. */
+static int keyring_permissions(struct rt_launch *l, int32_t serial, char *text)
+{
+	bool has_userns = rt_has_userns(l);
+	uint32_t add = has_userns ? KEY_OTH_SEARCH : KEY_USR_SEARCH;
+	char info[512], *perm;
+	int r;
+
+	r = sys_keyctl_describe(serial, info, sizeof(info));
+	if (r < 0)
+		return rt_explain(text, r, "describe session keyring");
+	perm = info;
+	for (int i = 0; i < 3 && perm; i++) {
+		perm = strchr(perm, ';');
+		perm = perm ? perm + 1 : NULL;
+	}
+	if (!perm)
+		return rt_explain(text, -EIO, "describe session keyring");
+	r = sys_keyctl_setperm(serial, (uint32_t)strtoul(perm, NULL, 16) | add);
+	return r < 0 ? rt_explain(text, r, "unable to mod keyring permissions") : 0;
+}
+
+static int new_keyring(struct rt_launch *l, char *text)
+{
+	const char *label = l->process->selinux_label;
+	char name[1100];
+	int64_t serial;
+	int r;
+
+	if (l->has_selinux && label && *label) {
+		r = host_selinux_set_keycreate(l->procfd, label);
+		if (r < 0)
+			return rt_explain(text, r, "set the keyring's label %s", label);
+	}
+	snprintf(name, sizeof(name), "_ses.%s", l->c->id);
+	serial = sys_join_session_keyring(name);
+	if (serial == -ENOSYS)
+		return 0;
+	if (serial == -EDQUOT) {
+		/* The user's quota of keys is used up by others: isolation by uid remains. */
+		rt_child_warn(l, "unable to join session keyring: disk quota exceeded");
+		return 0;
+	}
+	if (serial < 0)
+		return rt_explain(text, (int)serial, "unable to join session keyring");
+	r = l->is_exec ? 0 : keyring_permissions(l, (int32_t)serial, text);
+	if (r == 0 && l->has_selinux && label && *label)
+		r = host_selinux_set_keycreate(l->procfd, "");
+	return r;
+}
+
+int rt_child_session(struct rt_launch *l, char *text)
+{
+	bool no_new_keyring = l->create ? l->create->no_new_keyring : l->no_new_keyring;
+	int r = sys_setsid();
+
+	if (r < 0 && r != -EPERM)
+		return rt_explain(text, r, "setsid");
+	return no_new_keyring ? 0 : new_keyring(l, text);
+}
+
+int rt_child_network(struct rt_launch *l, char *text)
+{
+	int r = sys_loopback_up();
+
+	(void)l;
+	return r < 0 ? rt_explain(text, r, "bring the loopback interface up") : 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Unix sockets and passing of descriptors, and the few netlink requests a runtime needs. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/macros.h"
+
+int sys_socketpair_seqpacket(int fds[2]);
+/* Connects a stream socket; long paths go through /proc/self/fd of the directory. */
+int sys_unix_connect(const char *path);
+int sys_unix_connect_dgram(const char *path); /* "@name" is abstract */
+int sys_unix_listen_dgram(int dirfd, const char *name);
+ssize_t sys_send(int fd, const void *p, size_t n, int flags);
+ssize_t sys_recv(int fd, void *p, size_t n, int flags);
+int sys_send_fd(int sock, const void *p, size_t n, int fd);
+/* Receives a message and at most one descriptor; *ret_fd is -1 when none came. */
+ssize_t sys_recv_fd(int sock, void *p, size_t n, int *ret_fd);
+
+/* Brings "lo" up in the current network namespace. */
+int sys_loopback_up(void);

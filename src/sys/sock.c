@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unix sockets and passing of descriptors. See sys/sock.h. */
+
+#include "sys/sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "sys/file.h"
+
+int sys_socketpair_seqpacket(int fds[2])
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0 ? -errno : 0;
+}
+
+/* sun_path holds 107 bytes; a longer path is reached through its open directory. */
+static int fill_address(struct sockaddr_un *sa, const char *path, int *ret_dirfd)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[4096];
+	int n;
+
+	*ret_dirfd = -1;
+	*sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) < sizeof(sa->sun_path)) {
+		memcpy(sa->sun_path, path, strlen(path) + 1);
+		return 0;
+	}
+	if (!slash || (size_t)(slash - path) >= sizeof(dir))
+		return -ENAMETOOLONG;
+	memcpy(dir, path, (size_t)(slash - path));
+	dir[slash - path] = '\0';
+	*ret_dirfd = sys_openat(AT_FDCWD, dir, O_PATH | O_DIRECTORY, 0);
+	if (*ret_dirfd < 0)
+		return *ret_dirfd;
+	n = snprintf(sa->sun_path, sizeof(sa->sun_path), "/proc/self/fd/%d/%s", *ret_dirfd, slash + 1);
+	return (size_t)n < sizeof(sa->sun_path) ? 0 : -ENAMETOOLONG;
+}
+
+int sys_unix_connect(const char *path)
+{
+	DV_CLEANUP(sys_closep) int dirfd = -1;
+	struct sockaddr_un sa;
+	int fd, r;
+
+	r = fill_address(&sa, path, &dirfd);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		r = -errno;
+		sys_close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int sys_unix_connect_dgram(const char *path)
+{
+	DV_CLEANUP(sys_closep) int dirfd = -1;
+	struct sockaddr_un sa;
+	socklen_t len = sizeof(sa);
+	int fd, r;
+
+	if (path[0] == '@') { /* abstract, as in NOTIFY_SOCKET */
+		if (strlen(path) >= sizeof(sa.sun_path))
+			return -ENAMETOOLONG;
+		sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+		memcpy(sa.sun_path + 1, path + 1, strlen(path) - 1);
+		len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	} else {
+		r = fill_address(&sa, path, &dirfd);
+		if (r < 0)
+			return r;
+	}
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&sa, len) < 0) {
+		r = -errno;
+		sys_close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int sys_unix_listen_dgram(int dirfd, const char *name)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd, r;
+
+	r = snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/%s", dirfd, name);
+	if ((size_t)r >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		r = -errno;
+		sys_close(fd);
+		return r;
+	}
+	return fd;
+}
+
+ssize_t sys_send(int fd, const void *p, size_t n, int flags)
+{
+	ssize_t r;
+
+	do
+		r = send(fd, p, n, flags | MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
+ssize_t sys_recv(int fd, void *p, size_t n, int flags)
+{
+	ssize_t r;
+
+	do
+		r = recv(fd, p, n, flags);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
+union fd_control {
+	struct cmsghdr align;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+int sys_send_fd(int sock, const void *p, size_t n, int fd)
+{
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = n };
+	union fd_control control = { 0 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	ssize_t r;
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	do
+		r = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+ssize_t sys_recv_fd(int sock, void *p, size_t n, int *ret_fd)
+{
+	struct iovec iov = { .iov_base = p, .iov_len = n };
+	union fd_control control = { 0 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c;
+	ssize_t r;
+
+	*ret_fd = -1;
+	do
+		r = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+	return r;
+}
+
+int sys_loopback_up(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	DV_CLEANUP(sys_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	return ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? -errno : 0;
+}
