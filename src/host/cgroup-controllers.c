@@ -175,24 +175,28 @@ static size_t parent_len(const char *path, size_t len)
 /*
  * Reads @file of the cgroup at the first @len bytes of @path. When it is empty, its
  * parents' value is put there, so that values trickle down from the root, which has all.
+ * Opened by one path: @path is clean, and cgroupfs has no links.
  */
 static int cpuset_inherit(struct host_cgroup *cg, int rootfd, const char *path, size_t len,
 			  const char *file, struct dv_strbuf *out)
 {
-	DV_CLEANUP(dv_freep) char *dir = len ? dv_strndup(path, len) : dv_strdup(".");
-	DV_CLEANUP(sys_closep) int fd = cgroup_open_below(rootfd, dir);
+	DV_CLEANUP(dv_freep)
+	char *name = dv_printf("%.*s%s%s", (int)len, path, len ? "/" : "", file);
+	DV_CLEANUP(sys_closep) int fd = -1;
 	int r;
 
-	if (fd < 0)
-		return fd;
 	dv_strbuf_clear(out);
-	r = cgroup_read_text(fd, file, out);
+	r = cgroup_read_text(rootfd, name, out);
 	if (r < 0 && !(cg->is_test && r == -ENOENT))
 		return r;
 	if (len == 0 || strspn(out->data, "\n") != out->len)
 		return 0;
 	r = cpuset_inherit(cg, rootfd, path, parent_len(path, len), file, out);
-	return r < 0 ? r : cgroup_write(cg, fd, file, out->data);
+	if (r < 0)
+		return r;
+	name[len] = '\0';
+	fd = cgroup_open_below(rootfd, name);
+	return fd < 0 ? fd : cgroup_write(cg, fd, file, out->data);
 }
 
 static struct dv_err *fill_cpuset_file(struct host_cgroup *cg, int i, const char *file,
@@ -202,14 +206,15 @@ static struct dv_err *fill_cpuset_file(struct host_cgroup *cg, int i, const char
 	const char *path = cgroup_rel(cg, i);
 	size_t len = dv_streq(path, ".") ? 0 : strlen(path);
 	struct cgroup_hier *h = &cg->hiers[i];
-	int r;
+	int r = cgroup_dir(cg, i);
 
-	if (value && cgroup_write(cg, h->dirfd, file, value) == 0)
+	if (r >= 0 && value && cgroup_write(cg, h->dirfd, file, value) == 0)
 		return NULL;
 	/* Our own value may have failed because the parent has none yet. */
 	if (value || h->is_new)
 		len = parent_len(path, len);
-	r = cpuset_inherit(cg, h->rootfd, path, len, file, &inherited);
+	if (r >= 0)
+		r = cpuset_inherit(cg, h->rootfd, path, len, file, &inherited);
 	if (r == 0 && (value || h->is_new))
 		r = cgroup_write(cg, h->dirfd, file, value ? value : inherited.data);
 	if (r < 0)

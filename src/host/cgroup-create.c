@@ -115,7 +115,8 @@ static struct dv_err *make_dir(struct host_cgroup *cg, int i)
 		return dv_err_sys(r, "open %s", cg->pub[i].mountpoint);
 	r = make_path(h->rootfd, cgroup_rel(cg, i), &h->is_made, &h->keep_len);
 	h->is_new = h->is_made && r == 0;
-	if (r == 0)
+	/* A new v1 directory is opened when a limit is written to it: in most there is none. */
+	if (r == 0 && (!h->is_new || cg->pub[i].is_v2))
 		r = cgroup_dir(cg, i);
 	if (r < 0)
 		return dv_err_sys(r, "mkdir %s%s", cg->pub[i].mountpoint, cg->pub[i].path);
@@ -125,7 +126,7 @@ static struct dv_err *make_dir(struct host_cgroup *cg, int i)
 static struct dv_err *create_hier(struct host_cgroup *cg, int i, const struct spec_resources *res)
 {
 	struct cgroup_hier *h = &cg->hiers[i];
-	uint32_t wanted = cgroup_wanted(res), v1 = 0;
+	uint32_t wanted = cgroup_wanted(res), v1 = CGROUP_V1_ONLY;
 	struct dv_err *e;
 
 	e = make_dir(cg, i);

@@ -364,5 +364,11 @@ struct dv_err *cgroup_detect(struct host_cgroup *cg, const struct host_cgroup_op
 	e = read_own(&d, opts);
 	if (e)
 		return e;
-	return run_detect(&d);
+	e = run_detect(&d);
+	/* The state file's lines cannot hold them; ours were checked, the runtime's own were not. */
+	for (size_t i = 0; i < cg->n && !e; i++) {
+		if (strpbrk(cg->pub[i].path, "\n\t"))
+			e = dv_err_new(DV_INVALID, "the runtime's own cgroup has a tab or newline");
+	}
+	return e;
 }

@@ -199,7 +199,7 @@ struct dv_err *cgroup_plan_v1(struct cgroup_plan *p, const struct spec_resources
 		plan_blkio(p, res);
 	if (ctls & CGROUP_BIT(CGROUP_HUGETLB))
 		plan_hugetlb(p, res);
-	if (ctls & (CGROUP_BIT(CGROUP_NET_CLS) | CGROUP_BIT(CGROUP_NET_PRIO)))
+	if (ctls & CGROUP_V1_ONLY)
 		plan_network(p, res, ctls);
 	if (ctls & CGROUP_BIT(CGROUP_RDMA))
 		cgroup_plan_rdma(p, res, false);

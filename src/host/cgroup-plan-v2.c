@@ -179,7 +179,7 @@ struct dv_err *cgroup_plan_v2(struct cgroup_plan *p, const struct spec_resources
 		plan_hugetlb(p, res);
 	if (ctls & CGROUP_BIT(CGROUP_RDMA))
 		cgroup_plan_rdma(p, res, true);
-	if (ctls & (CGROUP_BIT(CGROUP_NET_CLS) | CGROUP_BIT(CGROUP_NET_PRIO)))
+	if (ctls & CGROUP_V1_ONLY)
 		dv_log(log, DV_DEBUG, "network limits are ignored: cgroup v2 has none");
 	return NULL;
 }

@@ -186,8 +186,7 @@ struct dv_err *cgroup_plan_make(const struct spec_resources *res, const struct c
 	if (env->mode == HOST_CGROUP_V2)
 		to_v2 = wanted;
 	else if (env->mode == HOST_CGROUP_HYBRID)
-		to_v2 = wanted & ~env->v1_ctls &
-			~(CGROUP_BIT(CGROUP_NET_CLS) | CGROUP_BIT(CGROUP_NET_PRIO));
+		to_v2 = wanted & ~env->v1_ctls & ~CGROUP_V1_ONLY;
 	e = cgroup_plan_v1(&p, res, env, wanted & ~to_v2);
 	if (!e)
 		e = cgroup_plan_v2(&p, res, env, to_v2, log);

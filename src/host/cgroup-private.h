@@ -38,6 +38,8 @@ enum cgroup_ctl {
 	CGROUP_CTL__N,
 };
 #define CGROUP_BIT(ctl) (1u << (ctl))
+/* v2 has no form of these. */
+#define CGROUP_V1_ONLY (CGROUP_BIT(CGROUP_NET_CLS) | CGROUP_BIT(CGROUP_NET_PRIO))
 
 /* Every hierarchy holds at least one of them; v2 is the one beside. */
 _Static_assert(CGROUP_CTL__N + 1 <= HOST_CGROUP_MAX, "HOST_CGROUP_MAX is too small");

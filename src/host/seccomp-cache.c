@@ -119,15 +119,14 @@ static uint64_t hash(const void *data, size_t n)
 	while (n > 0) {
 		size_t chunk = DV_MIN(n, sizeof(uint64_t));
 		uint64_t word = 0;
-		__uint128_t m;
 
 		memcpy(&word, p, chunk);
-		m = (__uint128_t)(h ^ word) * k;
-		h = (uint64_t)m ^ (uint64_t)(m >> 64) ^ word;
+		h = (h ^ word) * k;
+		h ^= h >> 32; /* both steps can be undone: no flipped bit is ever lost */
 		p += chunk;
 		n -= chunk;
 	}
-	return h * k ^ h >> 32;
+	return h;
 }
 
 struct key {

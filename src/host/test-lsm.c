@@ -38,7 +38,7 @@ static void expect_file(const char *path, const char *text, size_t n)
 /* The directory stands for / and for /proc at once. */
 static void setup(void)
 {
-	strcpy(dir, "/tmp/test-lsm-XXXXXX");
+	snprintf(dir, sizeof(dir), "%s", "/tmp/test-lsm-XXXXXX");
 	cr_assert(mkdtemp(dir));
 	rootfd = sys_openat(AT_FDCWD, dir, O_PATH | O_DIRECTORY, 0);
 	cr_assert(rootfd >= 0);

@@ -21,7 +21,7 @@ static void make_dir(const char *path)
 
 static void setup(void)
 {
-	strcpy(dir, "/tmp/test-resctrl-XXXXXX");
+	snprintf(dir, sizeof(dir), "%s", "/tmp/test-resctrl-XXXXXX");
 	cr_assert(mkdtemp(dir));
 	root = sys_openat(AT_FDCWD, dir, O_PATH | O_DIRECTORY, 0);
 	cr_assert(root >= 0);

@@ -18,7 +18,7 @@ static int dirfd_ = -1;
 
 static void setup(void)
 {
-	strcpy(dir, "/tmp/test-seccomp-XXXXXX");
+	snprintf(dir, sizeof(dir), "%s", "/tmp/test-seccomp-XXXXXX");
 	cr_assert(mkdtemp(dir));
 	dirfd_ = sys_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
 	cr_assert(dirfd_ >= 0);

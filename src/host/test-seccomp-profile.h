@@ -69,10 +69,13 @@ static inline uint32_t t_call(const struct host_seccomp_program *p, uint32_t arc
 	return t_run(p->insns, p->n_insns, &d);
 }
 
+/* Never freed: each test is a process. */
+static struct dv_arena t_arena;
+
 static inline const char **t_names(const char *text, size_t *ret_n)
 {
-	const char **names = dv_alloc(sizeof(*names) * (strlen(text) + 1));
-	char *copy = dv_strdup(text), *save = NULL;
+	const char **names = dv_arena_new_n(&t_arena, const char *, strlen(text) + 1);
+	char *copy = dv_arena_strdup(&t_arena, text), *save = NULL;
 
 	*ret_n = 0;
 	for (char *s = strtok_r(copy, " \n", &save); s; s = strtok_r(NULL, " \n", &save))
@@ -80,7 +83,7 @@ static inline const char **t_names(const char *text, size_t *ret_n)
 	return names;
 }
 
-/* One rule: names separated by spaces. Nothing is freed: each test is a process. */
+/* One rule: names separated by spaces. */
 static inline struct spec_seccomp_rule t_rule(const char *names, enum spec_seccomp_action action,
 					      const struct spec_seccomp_arg *args, size_t n_args)
 {
@@ -88,7 +91,7 @@ static inline struct spec_seccomp_rule t_rule(const char *names, enum spec_secco
 
 	r.names = t_names(names, &r.n_names);
 	if (n_args > 0) {
-		r.args = dv_alloc(n_args * sizeof(*args));
+		r.args = dv_arena_new_n(&t_arena, struct spec_seccomp_arg, n_args);
 		memcpy(r.args, args, n_args * sizeof(*args));
 	}
 	return r;
@@ -96,8 +99,15 @@ static inline struct spec_seccomp_rule t_rule(const char *names, enum spec_secco
 
 static inline void t_add(struct spec_seccomp *p, struct spec_seccomp_rule rule)
 {
-	p->rules = dv_realloc_n(p->rules, p->n_rules + 1, sizeof(rule));
-	p->rules[p->n_rules++] = rule;
+	struct spec_seccomp_rule *rules = p->rules;
+
+	if ((p->n_rules & (p->n_rules - 1)) == 0) { /* 0, 1, 2, 4 ...: full */
+		rules = dv_arena_new_n(&t_arena, struct spec_seccomp_rule, p->n_rules * 2 + 1);
+		if (p->n_rules > 0)
+			memcpy(rules, p->rules, p->n_rules * sizeof(rule));
+	}
+	rules[p->n_rules++] = rule;
+	p->rules = rules;
 }
 
 static inline struct spec_seccomp t_profile(enum spec_seccomp_action default_action,

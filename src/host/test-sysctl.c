@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,7 +57,7 @@ static int make_tree(char dir[32])
 {
 	int fd;
 
-	strcpy(dir, "/tmp/test-sysctl-XXXXXX");
+	snprintf(dir, 32, "%s", "/tmp/test-sysctl-XXXXXX");
 	cr_assert(mkdtemp(dir));
 	fd = sys_openat(AT_FDCWD, dir, O_PATH | O_DIRECTORY, 0);
 	cr_assert(fd >= 0);

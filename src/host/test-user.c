@@ -123,15 +123,15 @@ Test(user, home)
 Test(user, long_lines)
 {
 	for (size_t long_len = 4000; long_len < 13000; long_len += 93) {
-		char *text = dv_alloc(long_len + 256), buf[64];
-		size_t n = 0;
+		size_t n = 0, size = long_len + 256;
+		char *text = dv_alloc(size), buf[64];
 		int fd;
 
-		n += (size_t)sprintf(text, "a:x:1:1::/a:\n");
-		n += (size_t)sprintf(text + n, "b:x:2:2:");
+		n += (size_t)snprintf(text, size, "a:x:1:1::/a:\n");
+		n += (size_t)snprintf(text + n, size - n, "b:x:2:2:");
 		memset(text + n, 'x', long_len);
 		n += long_len;
-		n += (size_t)sprintf(text + n, ":/b:\nc:x:3:3::/c:\n");
+		n += (size_t)snprintf(text + n, size - n, ":/b:\nc:x:3:3::/c:\n");
 		fd = file_of(text, n);
 		T_INT(host_user_home(fd, 1, buf, sizeof(buf)), ==, 0);
 		T_STR(buf, "/a");

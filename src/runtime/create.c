@@ -53,7 +53,9 @@ static void set_from_spec(struct rt_launch *l, const struct spec_runtime *spec)
 
 static struct dv_err *read_config(struct rt_launch *l)
 {
-	struct spec_env env = { .is_rootless = l->ctx->is_rootless, .needs_process = true };
+	struct spec_env env = { .is_rootless = l->ctx->is_rootless,
+				.needs_process = true,
+				.is_no_pivot = l->create->no_pivot };
 	struct spec_runtime *spec;
 	struct dv_err *e;
 	size_t len;
@@ -98,7 +100,8 @@ static const char *now_text(struct dv_arena *arena)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	gmtime_r(&ts.tv_sec, &tm);
 	return dv_arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900,
-			       tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec);
+			       tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+			       ts.tv_nsec);
 }
 
 static const char *owner_name(struct dv_arena *arena)

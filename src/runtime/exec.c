@@ -53,8 +53,8 @@ static struct dv_err *read_bundle_process(struct rt_launch *l, struct spec_proce
 	return NULL;
 }
 
-static const char **append(struct rt_launch *l, const char **list, size_t *n, const char *const *more,
-			   size_t n_more)
+static const char **append(struct rt_launch *l, const char **list, size_t *n,
+			   const char *const *more, size_t n_more)
 {
 	const char **all = dv_arena_new_n(&l->arena, const char *, *n + n_more + 1);
 
@@ -161,9 +161,9 @@ static struct dv_err *open_parent_ns(struct rt_launch *l, enum spec_ns ns)
 	}
 	snprintf(path, sizeof(path), "%d/ns/%s", l->c->pid, rt_ns_file(ns));
 	l->ns_fds[ns] = sys_openat(l->procfd, path, O_RDONLY, 0);
-	return l->ns_fds[ns] < 0 ?
-		       dv_err_sys(l->ns_fds[ns], "open the container's %s namespace", spec_ns_name(ns)) :
-		       NULL;
+	return l->ns_fds[ns] < 0 ? dv_err_sys(l->ns_fds[ns], "open the container's %s namespace",
+					      spec_ns_name(ns))
+				 : NULL;
 }
 
 static struct dv_err *prepare_join(struct rt_launch *l)
@@ -174,7 +174,8 @@ static struct dv_err *prepare_join(struct rt_launch *l)
 	l->joins_in_child = l->is_unprivileged;
 	l->init_pidfd = l->c->state->pidfd;
 	for (int ns = 0; ns < SPEC_NS__N; ns++) {
-		if (ns == SPEC_NS_PID || ns == SPEC_NS_TIME || !(l->c->state->namespaces & NS_BIT(ns)))
+		if (ns == SPEC_NS_PID || ns == SPEC_NS_TIME ||
+		    !(l->c->state->namespaces & NS_BIT(ns)))
 			continue;
 		l->ns_joined |= NS_BIT(ns);
 		l->exec_ns_mask |= (unsigned)rt_ns_flag(ns);
@@ -187,8 +188,9 @@ static struct dv_err *prepare_join(struct rt_launch *l)
 	l->forks_twice = l->joins_in_child && l->ns_joined & NS_BIT(SPEC_NS_PID);
 	if (l->ns_joined & NS_BIT(SPEC_NS_USER)) {
 		snprintf(path, sizeof(path), "%d/setgroups", l->c->pid);
-		l->setgroups_is_denied = sys_read_file_at(l->procfd, path, text, sizeof(text)) > 0 &&
-					 dv_starts_with(text, "deny");
+		l->setgroups_is_denied =
+			sys_read_file_at(l->procfd, path, text, sizeof(text)) > 0 &&
+			dv_starts_with(text, "deny");
 	}
 	return NULL;
 }
@@ -203,11 +205,13 @@ static struct dv_err *set_initial_affinity(struct rt_launch *l)
 	if (!a || !a->initial || !*a->initial)
 		return NULL;
 	if (host_cpulist_parse(a->initial, mask, RT_AFFINITY_WORDS) < 0)
-		return dv_err_new(DV_INVALID, "process.execCPUAffinity.initial: not a list of CPUs: \"%s\"",
+		return dv_err_new(DV_INVALID,
+				  "process.execCPUAffinity.initial: not a list of CPUs: \"%s\"",
 				  a->initial);
 	l->keeps_affinity = true;
 	r = sys_sched_setaffinity(0, mask, sizeof(mask));
-	return r < 0 ? dv_err_sys(r, "process.execCPUAffinity.initial: set CPUs %s", a->initial) : NULL;
+	return r < 0 ? dv_err_sys(r, "process.execCPUAffinity.initial: set CPUs %s", a->initial)
+		     : NULL;
 }
 
 static struct dv_err *prepare_cgroup(struct rt_launch *l, const struct rt_exec_opts *o,

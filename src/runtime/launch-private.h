@@ -24,8 +24,8 @@
 #include "host/mount-plan.h"
 #include "host/seccomp.h"
 #include "runtime/runtime.h"
-#include "state-private.h"
 #include "spec/runtime.h"
+#include "state-private.h"
 
 #define NS_BIT(ns) (1u << (ns))
 
@@ -39,13 +39,14 @@ enum rt_report_kind {
 	RT_REPORT_WAITING, /* at stage `stage`, for its parent part; `value` for some */
 	RT_REPORT_FAILED,
 	RT_REPORT_WARNING,
+	RT_REPORT_MOUNT, /* please open the source of mount `value`: a descriptor comes back */
 	RT_REPORT_FORKED, /* the second fork: a descriptor of it comes along, `value` is its pid */
 };
 
 struct rt_report {
 	int kind;
 	int stage;
-	int err;	 /* positive errno; 0: the text says it all */
+	int err; /* positive errno; 0: the text says it all */
 	int value;
 	char text[RT_TEXT_MAX];
 };
@@ -59,13 +60,14 @@ struct rt_answer {
 /* What became of one entry of spec.mounts. */
 struct rt_mount {
 	const struct host_mount *plan;
-	int tree;      /* detached, ready to be placed; -1: the child makes it */
-	int idmap_fd;  /* user namespace for idmapped binds; -1 */
+	int tree; /* detached, ready to be placed; -1: the child makes it */
+	int idmap_fd; /* user namespace for idmapped binds; -1 */
+	bool is_late; /* its source is below the root: opened when its turn comes */
 	bool target_existed; /* child: it was there before us */
-	int late_fd;   /* child: mount to become read-only at the end; -1 */
+	int late_fd; /* child: mount to become read-only at the end; -1 */
 	char *symlink; /* copy-symlink: what the link says; NULL: not one */
 	/* For a source with locked attributes: host_mount_relock(), known before the fork. */
-	bool relock_is_known;
+	bool relock_is_known, breaks_lock;
 	const char *relock_refusal;
 	uint64_t relock_set, relock_clr;
 };
@@ -81,18 +83,18 @@ struct rt_launch {
 	const struct rt_create_opts *create; /* NULL for exec */
 	const struct rt_io_opts *io;
 	bool is_exec;
-	bool is_run;	      /* no fifo: goes on to exec at once */
+	bool is_run; /* no fifo: goes on to exec at once */
 	bool no_subreaper;
-	bool keeps_affinity;  /* exec: the initial one was set on purpose */
+	bool keeps_affinity; /* exec: the initial one was set on purpose */
 	struct rt_terminal *terminal; /* foreground with a terminal */
 	bool is_unprivileged; /* cannot work on the host's mounts: the child makes all trees */
 
 	/* Namespaces. */
-	unsigned ns_new;      /* bit SPEC_NS_x: made by clone3, or unshared later */
-	unsigned ns_joined;   /* by path, or the container's in exec */
+	unsigned ns_new; /* bit SPEC_NS_x: made by clone3, or unshared later */
+	unsigned ns_joined; /* by path, or the container's in exec */
 	int ns_fds[SPEC_NS__N];
-	bool joins_in_child;  /* the user namespace must be entered before the others */
-	bool forks_twice;     /* new pid namespace inside a joined user namespace, and the like */
+	bool joins_in_child; /* the user namespace must be entered before the others */
+	bool forks_twice; /* new pid namespace inside a joined user namespace, and the like */
 	unsigned long clone_flags;
 	unsigned long unshare_flags; /* in the child, when joins_in_child */
 	bool time_in_child; /* a new time namespace that the child unshares */
@@ -100,12 +102,12 @@ struct rt_launch {
 	struct host_idmap_cache idmap_cache; /* of idmapped mounts */
 	bool denies_setgroups;
 	unsigned exec_ns_mask; /* exec: setns(pidfd, mask) */
-	int init_pidfd;	       /* exec: borrowed */
-	bool no_new_keyring;   /* exec: as create had it */
+	int init_pidfd; /* exec: borrowed */
+	bool no_new_keyring; /* exec: as create had it */
 
 	/* Trusted places on the host. */
 	int procfd;
-	int devnullfd;	  /* O_PATH, verified 1:3, of the host */
+	int devnullfd; /* O_PATH, verified 1:3, of the host */
 	int devnull_tree; /* detached mount of it; -1 when unprivileged */
 	int hostrootfd; /* O_PATH of "/" */
 
@@ -115,27 +117,27 @@ struct rt_launch {
 
 	/* Root filesystem. */
 	const char *rootfs; /* absolute host path */
-	int rootfs_tree;    /* detached; -1: the child makes it */
-	int rootfd;	    /* child: the attached root */
+	int rootfs_tree; /* detached; -1: the child makes it */
+	int rootfd; /* child: the attached root */
 	uint64_t root_propagation; /* MS_* | MS_REC */
 	struct rt_mount *mounts;
 	size_t n_mounts;
 	bool sets_up_dev;
 	bool binds_devices; /* user namespace: no mknod */
 	const char *notify_dir; /* host path of the notify directory; NULL: not asked for */
-	int notify_tree;	/* detached bind of it; -1 */
-	int notify_sock;	/* run, with notify_dir: bound, for the relay; -1: gone or none */
+	int notify_tree; /* detached bind of it; -1 */
+	int notify_sock; /* run, with notify_dir: bound, for the relay; -1: gone or none */
 
 	/* The process. */
 	char **argv;
-	char **envp;	 /* ends with two NULLs: room for HOME */
-	char *home;	 /* buffer of RT_HOME_MAX, "" when HOME is set already */
+	char **envp; /* ends with two NULLs: room for HOME */
+	char *home; /* buffer of RT_HOME_MAX, "" when HOME is set already */
 	const char *path; /* $PATH of the container */
-	char *exec_path;  /* buffer of PATH_MAX: what lookup found */
+	char *exec_path; /* buffer of PATH_MAX: what lookup found */
 	struct host_caps caps;
 	struct host_seccomp_program seccomp;
 	bool has_seccomp;
-	int seccomp_fd;	  /* child: the listener, until it is handed over */
+	int seccomp_fd; /* child: the listener, until it is handed over */
 	const char *listener_path, *listener_metadata;
 	unsigned preserve_fds;
 	bool setgroups_is_denied; /* in the user namespace: nothing to set */
@@ -163,9 +165,9 @@ struct rt_launch {
 	pid_t pid;
 	int pidfd;
 	int runtime_ns_fds[SPEC_NS__N]; /* our own, to come back to */
-	bool is_saved;			/* the state file names the process */
-	bool is_ready;			/* everything is set up; what follows is exec */
-	uint64_t oom_kills_before;	/* exec: of the container so far */
+	bool is_saved; /* the state file names the process */
+	bool is_ready; /* everything is set up; what follows is exec */
+	uint64_t oom_kills_before; /* exec: of the container so far */
 };
 
 enum { RT_HOME_MAX = 4096, RT_AFFINITY_WORDS = 64 };
@@ -188,7 +190,7 @@ struct dv_err *rt_prepare_seccomp(struct rt_launch *l, const struct spec_seccomp
 struct dv_err *rt_prepare_fds(const struct rt_io_opts *io, unsigned *ret_preserve) DV_CHECK;
 
 unsigned long rt_ns_flag(enum spec_ns ns); /* CLONE_NEW* */
-const char *rt_ns_file(enum spec_ns ns);	  /* the name in /proc/<pid>/ns */
+const char *rt_ns_file(enum spec_ns ns); /* the name in /proc/<pid>/ns */
 
 /* process.rlimits of @pid, 0 for the caller. Fork-safe. */
 int rt_rlimits_set(const struct rt_launch *l, pid_t pid, char *text);

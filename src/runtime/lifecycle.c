@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -292,6 +293,29 @@ static struct dv_err *remove_resctrl(struct rt_container *c)
 	return dv_err_wrap(e, "unable to remove container's IntelRDT group");
 }
 
+/*
+ * While `run` waited, or we did, somebody may have deleted the container by force and made one of
+ * the same name, whose cgroup has the same path. We hold our directory, so its inode tells.
+ */
+static bool is_still_there(const struct rt_container *c)
+{
+	struct stat ours, there;
+
+	return sys_fstat(c->state->dirfd, &ours) == 0 &&
+	       sys_fstatat(c->state->rootfd, c->id, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+static struct dv_err *remove_dir(struct rt_container *c)
+{
+	struct dv_err *e;
+
+	if (!is_still_there(c))
+		return NULL;
+	e = rt_container_remove_dir(c);
+	return e && dv_err_code(e) == DV_NOT_FOUND ? dv_err_free(e) : e;
+}
+
 static void run_poststop(const struct rt_context *ctx, struct rt_container *c,
 			 const struct spec_hook_list *hooks)
 {
@@ -311,13 +335,15 @@ struct dv_err *rt_container_undo(const struct rt_context *ctx, struct rt_contain
 {
 	struct dv_err *e = NULL;
 
+	if (!is_still_there(c))
+		return NULL;
 	/* Before there was a process, the cgroup may be somebody else's: create refuses those. */
 	if (c->pid == 0 && c->cgroup)
 		host_cgroup_rollback(c->cgroup);
 	else
 		e = remove_cgroup(c);
 	e = keep_first(e, remove_resctrl(c));
-	e = keep_first(e, rt_container_remove_dir(c));
+	e = keep_first(e, remove_dir(c));
 	run_poststop(ctx, c, poststop);
 	return e;
 }
@@ -337,7 +363,7 @@ static struct dv_err *destroy(const struct rt_context *ctx, struct rt_container 
 	if (!e)
 		e = remove_resctrl(c);
 	if (!e)
-		e = rt_container_remove_dir(c);
+		e = remove_dir(c);
 	if (e)
 		return dv_err_wrap(e, "unable to destroy container");
 	run_poststop(ctx, c, &hooks[SPEC_HOOK_POSTSTOP]);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -24,7 +25,10 @@ struct dv_err *rt_parent_join_cgroup(struct rt_launch *l, int value)
 
 struct dv_err *rt_parent_write_maps(struct rt_launch *l, int value)
 {
-	struct host_idmap_how how = { .denies_setgroups = l->denies_setgroups };
+	struct host_idmap_how how = {
+		.denies_setgroups = l->denies_setgroups,
+		.search_path = getenv("PATH"),
+	};
 
 	(void)value;
 	return host_idmap_write(l->procfd, l->pid, &l->idmap, &how, l->ctx->log);
@@ -92,10 +96,11 @@ struct dv_err *rt_parent_run_hooks(struct rt_launch *l, int value)
 	struct dv_err *e;
 
 	(void)value;
-	e = rt_hooks_run(&l->spec->hooks[SPEC_HOOK_PRESTART], SPEC_HOOK_PRESTART, state, l->ctx->log);
+	e = rt_hooks_run(&l->spec->hooks[SPEC_HOOK_PRESTART], SPEC_HOOK_PRESTART, state,
+			 l->ctx->log);
 	if (!e)
-		e = rt_hooks_run(&l->spec->hooks[SPEC_HOOK_CREATE_RUNTIME], SPEC_HOOK_CREATE_RUNTIME,
-				 state, l->ctx->log);
+		e = rt_hooks_run(&l->spec->hooks[SPEC_HOOK_CREATE_RUNTIME],
+				 SPEC_HOOK_CREATE_RUNTIME, state, l->ctx->log);
 	return e;
 }
 
@@ -125,15 +130,18 @@ struct dv_err *rt_parent_send_listener(struct rt_launch *l, int value)
 	int r;
 
 	if (!l->listener_path || !*l->listener_path)
-		return dv_err_new(DV_INVALID,
-				  "linux.seccomp: listenerPath is not set but SCMP_ACT_NOTIFY is used");
+		return dv_err_new(
+			DV_INVALID,
+			"linux.seccomp: listenerPath is not set but SCMP_ACT_NOTIFY is used");
 	fd = sys_pidfd_getfd(l->pidfd, value);
 	if (fd < 0)
 		return dv_err_sys(fd, "take the seccomp listener from the container");
 	sock = sys_unix_connect(l->listener_path);
 	if (sock < 0)
-		return dv_err_sys(sock, "failed to connect with seccomp agent specified in the seccomp profile: connect to %s",
-				  l->listener_path);
+		return dv_err_sys(
+			sock,
+			"failed to connect with seccomp agent specified in the seccomp profile: connect to %s",
+			l->listener_path);
 	format_process_state(l, &b);
 	r = sys_send_fd(sock, b.data, b.len, fd);
 	dv_strbuf_fini(&b);
@@ -171,8 +179,9 @@ struct dv_err *rt_parent_ready(struct rt_launch *l, int value)
 	struct dv_err *e;
 
 	(void)value;
-	dv_log(l->ctx->log, DV_DEBUG, l->is_exec ? "child process in init(): setns_init: about to exec" :
-						   "child process in init(): all set up");
+	dv_log(l->ctx->log, DV_DEBUG,
+	       l->is_exec ? "child process in init(): setns_init: about to exec"
+			  : "child process in init(): all set up");
 	e = set_rlimits(l);
 	if (!e && l->terminal)
 		e = rt_terminal_start(l->terminal);

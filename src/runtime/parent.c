@@ -38,9 +38,9 @@ static struct dv_err *open_own(struct rt_launch *l, int ns)
 
 	snprintf(path, sizeof(path), "thread-self/ns/%s", rt_ns_file(ns));
 	l->runtime_ns_fds[ns] = sys_openat(l->procfd, path, O_RDONLY, 0);
-	return l->runtime_ns_fds[ns] < 0 ? dv_err_sys(l->runtime_ns_fds[ns], "open own %s namespace",
-						      spec_ns_name(ns)) :
-					   NULL;
+	return l->runtime_ns_fds[ns] < 0 ? dv_err_sys(l->runtime_ns_fds[ns],
+						      "open own %s namespace", spec_ns_name(ns))
+					 : NULL;
 }
 
 /* A time namespace has no process until our next child: the moment for its offsets. */
@@ -154,7 +154,8 @@ static struct dv_err *set_oom_score(struct rt_launch *l)
 	r = sys_write_file_at(l->procfd, path, text);
 	if (r == -EACCES && l->ctx->is_rootless) {
 		dv_log(l->ctx->log, DV_WARN,
-		       "process.oomScoreAdj: cannot be lowered to %s in a rootless container", text);
+		       "process.oomScoreAdj: cannot be lowered to %s in a rootless container",
+		       text);
 		return NULL;
 	}
 	if (r == -EACCES)
@@ -219,6 +220,46 @@ static void adopt(struct rt_launch *l, const struct rt_report *r, int pidfd)
 	answer(l, true);
 }
 
+/* In a process of its own, which enters the child's mount namespace with our rights. */
+DV_NORETURN static void open_mount_there(struct rt_launch *l, struct rt_mount *m)
+{
+	struct rt_report back = { 0 };
+	int r;
+
+	r = sys_setns(l->pidfd, CLONE_NEWNS);
+	if (r == 0)
+		r = sys_chdir(l->c->bundle);
+	if (r < 0)
+		rt_explain(back.text, r, "enter the container's mount namespace");
+	else
+		r = rt_bind_open(l, m, back.text);
+	back.err = -r;
+	if (r < 0)
+		(void)sys_send(l->sync[0], &back, sizeof(back), 0);
+	else
+		(void)sys_send_fd(l->sync[0], &back, sizeof(back), m->tree);
+	sys_exit(0);
+}
+
+static struct dv_err *serve_mount(struct rt_launch *l, int index)
+{
+	struct sys_clone c = { .flags = 0, .cgroup_fd = -1 };
+	siginfo_t si;
+	int fd = -1;
+	pid_t pid;
+
+	if (index < 0 || (size_t)index >= l->n_mounts)
+		return dv_err_new(DV_INTERNAL, "mount %d does not exist", index);
+	pid = sys_clone3(&c, &fd);
+	if (pid == 0)
+		open_mount_there(l, &l->mounts[index]);
+	if (pid < 0)
+		return dv_err_sys(pid, "fork for a mount source");
+	(void)sys_waitid_pidfd(fd, &si, WEXITED);
+	sys_close(fd);
+	return NULL;
+}
+
 static struct dv_err *child_died(struct rt_launch *l)
 {
 	DV_CLEANUP(dv_err_freep) struct dv_err *ignored = NULL;
@@ -233,7 +274,8 @@ static struct dv_err *child_died(struct rt_launch *l)
 		return dv_err_new(DV_EXHAUSTED,
 				  "container init was OOM-killed (memory limit too low?)");
 	if (si.si_code == CLD_KILLED || si.si_code == CLD_DUMPED)
-		return dv_err_new(DV_ABORTED, "container init was killed by signal %d before it was ready",
+		return dv_err_new(DV_ABORTED,
+				  "container init was killed by signal %d before it was ready",
 				  si.si_status);
 	return dv_err_new(DV_ABORTED, "container init exited with status %d before it was ready",
 			  si.si_status);
@@ -263,6 +305,8 @@ static struct dv_err *handle(struct rt_launch *l, const struct rt_report *r, int
 	case RT_REPORT_FORKED:
 		adopt(l, r, fd);
 		return NULL;
+	case RT_REPORT_MOUNT:
+		return serve_mount(l, r->value);
 	case RT_REPORT_FAILED:
 		return child_failed(l, r);
 	case RT_REPORT_WAITING:

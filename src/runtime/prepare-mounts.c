@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -53,18 +54,25 @@ static int propagate_clone(const struct rt_launch *l, int tree, bool is_recursiv
 	return rt_propagate(tree, kind | (is_recursive ? MS_REC : 0));
 }
 
-static int set_attrs(const struct rt_mount *m, int tree, char *text)
+static int set_attrs(const struct rt_launch *l, const struct rt_mount *m, int tree, char *text)
 {
 	const struct host_mount *p = m->plan;
 	int r = 0;
 
 	if (p->changes_attrs) {
-		r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, p->attr_set, p->attr_clr, 0, -1);
+		/*
+		 * What the host's mount forbids stays forbidden in a user namespace: there the
+		 * kernel would say so, here we do, since we clone with the host's rights.
+		 */
+		r = -EPERM;
+		if (!rt_has_userns(l) || !m->breaks_lock)
+			r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, p->attr_set, p->attr_clr, 0,
+					      -1);
 		if (r == -EPERM && m->relock_is_known) {
 			if (m->relock_refusal)
 				return rt_explain(text, r, "%s", m->relock_refusal);
-			r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, m->relock_set, m->relock_clr, 0,
-					      -1);
+			r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, m->relock_set, m->relock_clr,
+					      0, -1);
 		}
 		if (r < 0)
 			return rt_explain(text, r, "set mount attributes");
@@ -113,7 +121,7 @@ int rt_bind_open(const struct rt_launch *l, struct rt_mount *m, char *text)
 	if (r < 0)
 		rt_explain(text, r, "set propagation");
 	if (r == 0)
-		r = set_attrs(m, tree, text);
+		r = set_attrs(l, m, tree, text);
 	if (r == 0)
 		r = set_idmap(m, tree, text);
 	for (size_t i = 0; r == 0 && i < p->n_propagation; i++) {
@@ -129,6 +137,30 @@ int rt_bind_open(const struct rt_launch *l, struct rt_mount *m, char *text)
 	return 0;
 }
 
+/* Whether the wanted attributes lack one that the source has, or change its access times. */
+static bool breaks_lock(const struct host_mount *p, unsigned long flags)
+{
+	static const struct {
+		unsigned long st;
+		uint64_t attr;
+	} locks[] = {
+		{ ST_RDONLY, MOUNT_ATTR_RDONLY },	  { ST_NOSUID, MOUNT_ATTR_NOSUID },
+		{ ST_NODEV, MOUNT_ATTR_NODEV },		  { ST_NOEXEC, MOUNT_ATTR_NOEXEC },
+		{ ST_NODIRATIME, MOUNT_ATTR_NODIRATIME },
+	};
+	uint64_t atime = flags & ST_NOATIME    ? MOUNT_ATTR_NOATIME
+			 : flags & ST_RELATIME ? MOUNT_ATTR_RELATIME
+					       : MOUNT_ATTR_STRICTATIME;
+
+	for (size_t i = 0; i < DV_ARRAY_SIZE(locks); i++) {
+		if (flags & locks[i].st && p->attr_clr & locks[i].attr)
+			return true;
+	}
+	if (p->attr_set & MOUNT_ATTR_NODIRATIME && !(flags & ST_NODIRATIME))
+		return true;
+	return p->attr_clr & MOUNT_ATTR__ATIME && (p->attr_set & MOUNT_ATTR__ATIME) != atime;
+}
+
 /* Which attributes of the source are locked is looked up here: the child may not allocate. */
 static void prepare_relock(struct rt_launch *l, struct rt_mount *m)
 {
@@ -138,6 +170,7 @@ static void prepare_relock(struct rt_launch *l, struct rt_mount *m)
 	if (!m->plan->changes_attrs || statfs(m->plan->source, &sf) < 0)
 		return;
 	m->relock_is_known = true;
+	m->breaks_lock = breaks_lock(m->plan, (unsigned long)sf.f_flags);
 	e = host_mount_relock(m->plan, (unsigned long)sf.f_flags, &m->relock_set, &m->relock_clr);
 	if (e)
 		m->relock_refusal = dv_arena_strdup(&l->arena, dv_err_message(e));
@@ -162,6 +195,13 @@ static struct dv_err *prepare_idmap(struct rt_launch *l, struct rt_mount *m)
 	return host_idmap_cache_get(&l->idmap_cache, l->procfd, map, &m->idmap_fd);
 }
 
+static bool is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return path && strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
 static struct dv_err *prepare_bind(struct rt_launch *l, struct rt_mount *m)
 {
 	char text[RT_TEXT_MAX] = "", link[PATH_MAX];
@@ -177,6 +217,10 @@ static struct dv_err *prepare_bind(struct rt_launch *l, struct rt_mount *m)
 	e = prepare_idmap(l, m);
 	if (e || l->is_unprivileged)
 		return e;
+	if (is_below(m->plan->source, l->rootfs)) {
+		m->is_late = true; /* an earlier mount may be what it means */
+		return NULL;
+	}
 	r = rt_bind_open(l, m, text);
 	return r < 0 ? dv_err_sys(r, "%s", text) : NULL;
 }
@@ -186,7 +230,7 @@ static struct dv_err *prepare_mounts(struct rt_launch *l)
 	const struct spec_runtime *spec = l->spec;
 	struct host_mount_env env = {
 		.mount_label = l->mount_label,
-		.has_userns = l->ns_new & NS_BIT(SPEC_NS_USER),
+		.has_userns = rt_has_userns(l),
 		.is_rootless = l->ctx->is_rootless,
 	};
 	struct host_mount *plans;
@@ -200,17 +244,24 @@ static struct dv_err *prepare_mounts(struct rt_launch *l)
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		struct rt_mount *m = &l->mounts[i];
 
-		*m = (struct rt_mount){ .plan = &plans[i], .tree = -1, .idmap_fd = -1, .late_fd = -1 };
+		*m = (struct rt_mount){
+			.plan = &plans[i], .tree = -1, .idmap_fd = -1, .late_fd = -1
+		};
 		l->n_mounts = i + 1;
+		/* Some name the place on the host; runc has always understood them. */
+		if (is_below(plans[i].destination, l->rootfs))
+			plans[i].destination += strlen(l->rootfs);
 		if (plans[i].kind != HOST_MOUNT_BIND)
 			continue;
 		if (dv_streq(plans[i].destination, "/dev"))
 			l->sets_up_dev = false;
 		e = prepare_bind(l, m);
 		if (e)
-			return dv_err_wrap(e, "error mounting \"%s\" to rootfs at \"%s\"",
-					   plans[i].source ? plans[i].source : "",
-					   spec->mounts[i].destination);
+			return dv_err_wrap(
+				e,
+				"error during container init: error mounting \"%s\" to rootfs at \"%s\"",
+				plans[i].source ? plans[i].source : "",
+				spec->mounts[i].destination);
 	}
 	return NULL;
 }

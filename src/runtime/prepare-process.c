@@ -63,8 +63,8 @@ static struct dv_err *prepare_env(struct rt_launch *l)
 		if (!strchr(p->env[i], '='))
 			return dv_err_new(
 				DV_INVALID,
-				"process.env[%zu]: invalid environment variable: missing '=': \"%s\"", i,
-				p->env[i]);
+				"process.env[%zu]: invalid environment variable: missing '=': \"%s\"",
+				i, p->env[i]);
 		env_put(l, &n, dv_arena_strdup(&l->arena, p->env[i]));
 	}
 	if (listen) {
@@ -94,7 +94,8 @@ static struct dv_err *prepare_affinity(struct rt_launch *l)
 		return NULL;
 	mask = dv_arena_new_n(&l->arena, uint64_t, RT_AFFINITY_WORDS);
 	if (host_cpulist_parse(a->final, mask, RT_AFFINITY_WORDS) < 0)
-		return dv_err_new(DV_INVALID, "process.execCPUAffinity.final: not a list of CPUs: \"%s\"",
+		return dv_err_new(DV_INVALID,
+				  "process.execCPUAffinity.final: not a list of CPUs: \"%s\"",
 				  a->final);
 	l->affinity = mask;
 	return NULL;

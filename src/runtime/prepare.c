@@ -131,8 +131,8 @@ struct dv_err *rt_prepare_fds(const struct rt_io_opts *io, unsigned *ret_preserv
 		/* One of ours carries FD_CLOEXEC; what the caller handed down cannot. */
 		if (flags < 0 || flags & FD_CLOEXEC)
 			return dv_err_new(DV_INVALID,
-					  "please check that preserved-fd %u (of %u) is present", fd - 3,
-					  n);
+					  "please check that preserved-fd %u (of %u) is present",
+					  fd - 3, n);
 	}
 	(void)sys_close_range(3 + n, ~0U, CLOSE_RANGE_CLOEXEC);
 	*ret_preserve = n;
@@ -168,8 +168,9 @@ static struct dv_err *check_terminal(const struct rt_launch *l)
 	bool terminal = l->process->terminal;
 
 	if (terminal && l->io->is_detached && !l->io->console_socket)
-		return dv_err_new(DV_INVALID,
-				  "cannot allocate tty if runc will detach without setting console socket");
+		return dv_err_new(
+			DV_INVALID,
+			"cannot allocate tty if runc will detach without setting console socket");
 	if (l->io->console_socket && !(terminal && l->io->is_detached))
 		return dv_err_new(
 			DV_INVALID,
@@ -215,8 +216,8 @@ static struct dv_err *open_namespace(struct rt_launch *l, enum spec_ns ns, const
 	if (r < 0)
 		return dv_err_sys(r, "statfs %s", path);
 	if (type != NSFS_MAGIC)
-		return dv_err_new(DV_INVALID, "%s namespace %s: not a namespace file", spec_ns_name(ns),
-				  path);
+		return dv_err_new(DV_INVALID, "%s namespace %s: not a namespace file",
+				  spec_ns_name(ns), path);
 	r = sys_ns_type(fd);
 	if (r >= 0 && (unsigned long)r != ns_flag[ns])
 		return dv_err_new(DV_INVALID, "%s is not a %s namespace", path, spec_ns_name(ns));
@@ -228,9 +229,48 @@ static bool has(unsigned set, enum spec_ns ns)
 	return set & NS_BIT(ns);
 }
 
-static void plan_user_namespace(struct rt_launch *l)
+static struct dv_err *read_joined_maps(struct rt_launch *l)
 {
 	const struct spec_linux *x = &l->spec->linux;
+	const struct host_idmap wanted = {
+		.uids = x->uid_mappings,
+		.gids = x->gid_mappings,
+		.n_uids = x->n_uid_mappings,
+		.n_gids = x->n_gid_mappings,
+	};
+	struct dv_err *e;
+
+	e = host_idmap_read_ns(l->procfd, l->ns_fds[SPEC_NS_USER], &l->arena, &l->idmap);
+	if (!e && (wanted.n_uids > 0 || wanted.n_gids > 0) &&
+	    !host_idmap_is_equal(&wanted, &l->idmap))
+		e = dv_err_new(
+			DV_INVALID,
+			"user namespaces enabled, but both namespace path and non-matching mapping specified -- you may only provide one");
+	return e;
+}
+
+/* A sysctl of the network is only separated by a network namespace that is not ours. */
+static struct dv_err *check_net_sysctl(const struct rt_launch *l)
+{
+	const char *key = spec_runtime_net_sysctl(l->spec);
+	struct stat own, joined;
+
+	if (!key || l->ns_fds[SPEC_NS_NET] < 0)
+		return NULL;
+	if (sys_fstatat(l->procfd, "thread-self/ns/net", &own, 0) < 0 ||
+	    sys_fstat(l->ns_fds[SPEC_NS_NET], &joined) < 0 || own.st_ino != joined.st_ino)
+		return NULL;
+	return dv_err_new(DV_INVALID,
+			  "linux.sysctl: sysctl \"%s\" not allowed in host network namespace", key);
+}
+
+static struct dv_err *plan_user_namespace(struct rt_launch *l)
+{
+	const struct spec_linux *x = &l->spec->linux;
+
+	/* Somebody else wrote its maps; owners of files are to be looked up in them. */
+	if (has(l->ns_joined, SPEC_NS_USER))
+		return read_joined_maps(l);
 
 	l->idmap = (struct host_idmap){
 		.uids = x->uid_mappings,
@@ -241,6 +281,7 @@ static void plan_user_namespace(struct rt_launch *l)
 	l->denies_setgroups = has(l->ns_new, SPEC_NS_USER) &&
 			      host_idmap_must_deny_setgroups(&l->idmap, l->ctx->is_rootless);
 	l->setgroups_is_denied = l->denies_setgroups;
+	return NULL;
 }
 
 static void plan_flags(struct rt_launch *l)
@@ -293,7 +334,11 @@ struct dv_err *rt_prepare_namespaces(struct rt_launch *l)
 	}
 	l->c->state->namespaces = l->ns_new | l->ns_joined;
 	l->c->state->new_namespaces = l->ns_new;
-	plan_user_namespace(l);
+	e = check_net_sysctl(l);
+	if (!e)
+		e = plan_user_namespace(l);
+	if (e)
+		return e;
 	plan_flags(l);
 	return NULL;
 }

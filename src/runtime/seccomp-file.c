@@ -29,7 +29,8 @@ struct dv_err *rt_seccomp_save(const struct rt_container *c, const struct host_s
 	int r;
 
 	memcpy(h.magic, magic, sizeof(magic));
-	fd = sys_openat(c->state->dirfd, RT_SECCOMP, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	fd = sys_openat(c->state->dirfd, RT_SECCOMP, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+			0600);
 	r = fd < 0 ? fd : sys_write_all(fd, &h, sizeof(h));
 	if (r == 0)
 		r = sys_write_all(fd, p->insns, p->n_insns * sizeof(*p->insns));

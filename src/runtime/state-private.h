@@ -29,11 +29,11 @@
 
 struct rt_state {
 	int rootfd; /* the state root */
-	int dirfd;  /* <root>/<id> */
+	int dirfd; /* <root>/<id> */
 	int procfd;
 	int pidfd; /* of init, verified; -1: it is gone */
 	uint64_t starttime;
-	unsigned namespaces;	 /* bit SPEC_NS_x: the container has one of its own or joined one */
+	unsigned namespaces; /* bit SPEC_NS_x: the container has one of its own or joined one */
 	unsigned new_namespaces; /* bit SPEC_NS_x: made for it */
 	bool is_rootless;
 	bool has_hooks;
@@ -70,10 +70,10 @@ struct dv_err *rt_container_refresh(struct rt_container *c) DV_CHECK;
 struct dv_err *rt_proc_open(int *ret_fd) DV_CHECK;
 
 /* For exec: the program that create saved beside the state. */
-struct dv_err *rt_seccomp_save(const struct rt_container *c,
-			       const struct host_seccomp_program *p) DV_CHECK;
-struct dv_err *rt_seccomp_load(const struct rt_container *c,
-			       struct host_seccomp_program *ret) DV_CHECK;
+struct dv_err *rt_seccomp_save(const struct rt_container *c, const struct host_seccomp_program *p)
+	DV_CHECK;
+struct dv_err *rt_seccomp_load(const struct rt_container *c, struct host_seccomp_program *ret)
+	DV_CHECK;
 
 /* A file below @dirfd as arena text; DV_EXHAUSTED above @max. */
 struct dv_err *rt_read_file(struct dv_arena *arena, int dirfd, const char *path, size_t max,

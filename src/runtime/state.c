@@ -225,8 +225,9 @@ static void format_state(const struct rt_container *c, struct dv_strbuf *b)
 
 	dv_strbuf_addf(b, "davit-oci-state 1\npid %d\nstarttime %llu\n", c->pid,
 		       (unsigned long long)st->starttime);
-	dv_strbuf_addf(b, "namespaces %u %u\nflags %d %d %d %d\n", st->namespaces, st->new_namespaces,
-		       st->is_rootless, st->has_hooks, st->has_seccomp, st->no_new_keyring);
+	dv_strbuf_addf(b, "namespaces %u %u\nflags %d %d %d %d\n", st->namespaces,
+		       st->new_namespaces, st->is_rootless, st->has_hooks, st->has_seccomp,
+		       st->no_new_keyring);
 	if (st->memory_policy)
 		put_memory_policy(b, st->memory_policy);
 	if (st->has_personality)
@@ -257,7 +258,8 @@ struct dv_err *rt_container_save(const struct rt_container *c)
 	int fd, r;
 
 	format_state(c, &text);
-	fd = sys_openat(c->state->dirfd, "state.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	fd = sys_openat(c->state->dirfd, "state.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
+			0600);
 	r = fd < 0 ? fd : sys_write_all(fd, text.data, text.len);
 	sys_close(fd);
 	dv_strbuf_fini(&text);
@@ -279,8 +281,8 @@ struct dv_err *rt_read_file(struct dv_arena *arena, int dirfd, const char *path,
 	/* It may be a pipe: `exec --process <(...)`. */
 	do {
 		if (len > max)
-			return dv_err_new(DV_EXHAUSTED, "%s: larger than the limit of %zu bytes", path,
-					  max);
+			return dv_err_new(DV_EXHAUSTED, "%s: larger than the limit of %zu bytes",
+					  path, max);
 		if (!text || len == size)
 			text = dv_realloc_n(text, size *= 2, 1);
 		n = sys_read(fd, text + len, size - len);
@@ -411,9 +413,9 @@ static struct dv_err *open_init(struct rt_container *c)
 	r = sys_proc_stat(st->procfd, c->pid, &state, &starttime);
 	if (r < 0 || state == 'Z' || state == 'X' || starttime != st->starttime) {
 		sys_close(fd);
-		return r < 0 && r != -ESRCH ? dv_err_sys(r, "container %s: read /proc/%d/stat", c->id,
-							 c->pid) :
-					      NULL;
+		return r < 0 && r != -ESRCH
+			       ? dv_err_sys(r, "container %s: read /proc/%d/stat", c->id, c->pid)
+			       : NULL;
 	}
 	st->pidfd = fd;
 	return NULL;

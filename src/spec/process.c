@@ -40,15 +40,16 @@ struct cap_cursor {
 	uint64_t set;
 };
 
-/* Grows by doubling; the halves left behind go with the arena. */
+/* Grows by doubling, with room for a NULL; the halves left behind go with the arena. */
 static void add_unknown(struct decoder *d, struct spec_capabilities *caps, const char *name)
 {
+	size_t n = caps->n_unknown;
 	const char **grown;
 
-	if (caps->n_unknown % 8 == 0 && (caps->n_unknown & (caps->n_unknown - 1)) == 0) {
-		grown = dv_arena_new_n(d->arena, const char *, DV_MAX(caps->n_unknown * 2, 8UL));
-		if (caps->n_unknown)
-			memcpy(grown, caps->unknown, caps->n_unknown * sizeof(*grown));
+	if (n == 0 || (n >= 7 && ((n + 1) & n) == 0)) {
+		grown = dv_arena_new_n(d->arena, const char *, DV_MAX((n + 1) * 2, (size_t)8));
+		if (n > 0)
+			memcpy(grown, caps->unknown, n * sizeof(*grown));
 		caps->unknown = grown;
 	}
 	caps->unknown[caps->n_unknown++] = name;
@@ -117,6 +118,7 @@ static struct dv_err *finish_caps(struct decoder *d, void *out)
 		if (n == 0 || strcmp(caps->unknown[n - 1], caps->unknown[i]) != 0)
 			caps->unknown[n++] = caps->unknown[i];
 	}
+	caps->unknown[n] = NULL;
 	caps->n_unknown = n;
 	return NULL;
 }
@@ -233,7 +235,7 @@ static const struct decode_names io_class_names =
 #define T struct spec_io_priority
 static const struct decode_field io_priority_fields[] = {
 	{ ENUM("class", class, io_class_names), REQUIRED },
-	{ INT("priority", priority, 0, 7), REQUIRED },
+	{ INT("priority", priority, 0, 7) }, /* required, but runc's callers leave it out */
 };
 static const struct decode_object io_priority_object = { DECODE_OBJECT_OF(io_priority_fields) };
 #undef T

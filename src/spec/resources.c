@@ -21,6 +21,7 @@ static const struct decode_name device_type_rows[] = {
 static const struct decode_names device_types =
 	DECODE_NAMES("invalid cgroup device type", device_type_rows);
 
+/* Other letters are overlooked: runc does, and its own tests write "rwa". */
 static struct dv_err *decode_access(struct decoder *d, const struct dv_json *v, void *out)
 {
 	struct spec_device_rule *rule = out;
@@ -30,7 +31,7 @@ static struct dv_err *decode_access(struct decoder *d, const struct dv_json *v, 
 	e = spec_decode_string(d, v, &text);
 	if (e)
 		return e;
-	if (!*text || text[strspn(text, "rwm")])
+	if (!strpbrk(text, "rwm"))
 		return spec_decode_expected(d, v, "one or more of the letters r, w and m");
 	rule->reads = strchr(text, 'r');
 	rule->writes = strchr(text, 'w');

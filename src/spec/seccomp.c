@@ -116,7 +116,7 @@ static struct dv_err *decode_archs(struct decoder *d, const struct dv_json *v, v
 	struct spec_seccomp *seccomp = out;
 	size_t n = DV_MIN(dv_json_array_len(v), (size_t)DECODE_MAX_ITEMS);
 
-	seccomp->architectures = dv_arena_new_n(d->arena, const char *, n);
+	seccomp->architectures = dv_arena_new_n(d->arena, const char *, n + 1);
 	seccomp->n_architectures = 0;
 	return spec_decode_each(d, v, DECODE_MAX_ITEMS, decode_arch, seccomp);
 }

@@ -46,7 +46,7 @@ Test(resources, devices, .fini = t_fini)
 		parse("{'devices':[{'allow':false,'access':'rwm'},"
 		      "{'allow':true,'type':'c','major':10,'minor':229,'access':'mr'},"
 		      "{'allow':true,'type':'b','major':8,'minor':-1,'access':'w'},"
-		      "{'type':'','major':null,'access':'r'},{'type':'a','access':'r'}]}");
+		      "{'type':'','major':null,'access':'ra'},{'type':'a','access':'r'}]}");
 	const struct spec_device_rule *d = r->devices;
 
 	cr_assert_eq(r->n_devices, 5);
@@ -64,13 +64,14 @@ Test(resources, devices, .fini = t_fini)
 	cr_assert_eq(d[2].minor, -1);
 	cr_assert(!d[2].reads && d[2].writes && !d[2].mknods);
 	cr_assert_eq(d[3].type, 'a');
+	cr_assert(d[3].reads && !d[3].writes && !d[3].mknods);
 	cr_assert_eq(d[3].major, -1);
 
 	refused("{'devices':[{'allow':true}]}", "devices[0].access: required property is missing");
 	refused("{'devices':[{'access':''}]}",
 		"devices[0].access: expected one or more of the letters r, w and m, got \"\"");
-	refused("{'devices':[{'access':'rx'}]}",
-		"devices[0].access: expected one or more of the letters r, w and m, got \"rx\"");
+	refused("{'devices':[{'access':'a'}]}",
+		"devices[0].access: expected one or more of the letters r, w and m, got \"a\"");
 	refused("{'devices':[{'type':'p'}]}",
 		"devices[0].type: invalid cgroup device type \"p\": expected a, b or c");
 }

@@ -27,6 +27,7 @@ Test(seccomp, full, .fini = t_fini)
 	cr_assert_eq(s->default_errno_ret.value, 38);
 	cr_assert_eq(s->n_architectures, 2);
 	cr_assert_str_eq(s->architectures[1], "SCMP_ARCH_SHEB");
+	cr_assert_null(s->architectures[2]);
 	cr_assert(s->has_flags);
 	cr_assert_eq(s->flags, SPEC_SECCOMP_LOG | SPEC_SECCOMP_TSYNC);
 	cr_assert_str_eq(s->listener_path, "/s");

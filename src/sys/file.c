@@ -17,19 +17,19 @@
 /* openat2 gives EAGAIN when a rename or mount raced with ".."; it settles quickly. */
 enum { OPENAT2_TRIES = 128 };
 
-#define RET(call)                                                                                  \
-	__extension__({                                                                            \
-		__auto_type ret_ = (call);                                                         \
-		ret_ < 0 ? -errno : ret_;                                                          \
+#define RET(call) \
+	__extension__({ \
+		__auto_type ret_ = (call); \
+		ret_ < 0 ? -errno : ret_; \
 	})
 
-#define RETRY(call)                                                                                \
-	__extension__({                                                                            \
-		__typeof__(call) retry_;                                                           \
-		do                                                                                 \
-			retry_ = (call);                                                           \
-		while (retry_ < 0 && errno == EINTR);                                              \
-		retry_ < 0 ? -errno : retry_;                                                      \
+#define RETRY(call) \
+	__extension__({ \
+		__typeof__(call) retry_; \
+		do \
+			retry_ = (call); \
+		while (retry_ < 0 && errno == EINTR); \
+		retry_ < 0 ? -errno : retry_; \
 	})
 
 void sys_closep(int *fd)

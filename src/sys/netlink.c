@@ -27,7 +27,6 @@ void sys_nl_init(struct sys_nl_request *r, uint16_t type, uint16_t flags, const 
 		.nlmsg_len = (uint32_t)(sizeof(r->head) + align4(n)),
 		.nlmsg_type = type,
 		.nlmsg_flags = flags | NLM_F_REQUEST,
-		.nlmsg_seq = 1,
 	};
 	if (r->head.nlmsg_len > sizeof(r->bytes))
 		r->is_too_long = true;
@@ -171,12 +170,16 @@ static int take_datagram(struct answer *a, const char *buf, size_t n)
 	return 0;
 }
 
+/* What is left of an answer that nobody read to its end has another number. */
+static _Thread_local uint32_t last_seq;
+
 static int run(int fd, struct sys_nl_request *r, sys_nl_visit_fn visit, void *arg)
 {
-	struct answer a = { .seq = r->head.nlmsg_seq, .visit = visit, .arg = arg };
+	struct answer a = { .seq = ++last_seq, .visit = visit, .arg = arg };
 	_Alignas(struct nlmsghdr) char buf[RECV_SIZE];
 	int err;
 
+	r->head.nlmsg_seq = a.seq;
 	err = send_request(fd, r);
 	if (err < 0)
 		return err;

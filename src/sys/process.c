@@ -37,7 +37,8 @@ pid_t sys_clone3(const struct sys_clone *c, int *ret_pidfd)
 	struct clone_args args = {
 		.flags = c->flags | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
-		.exit_signal = SIGCHLD,
+		/* With CLONE_PARENT it is that of the caller. */
+		.exit_signal = c->flags & CLONE_PARENT ? 0 : SIGCHLD,
 	};
 	pid_t pid;
 

@@ -41,7 +41,8 @@ static int fill_address(struct sockaddr_un *sa, const char *path, int *ret_dirfd
 	*ret_dirfd = sys_openat(AT_FDCWD, dir, O_PATH | O_DIRECTORY, 0);
 	if (*ret_dirfd < 0)
 		return *ret_dirfd;
-	n = snprintf(sa->sun_path, sizeof(sa->sun_path), "/proc/self/fd/%d/%s", *ret_dirfd, slash + 1);
+	n = snprintf(sa->sun_path, sizeof(sa->sun_path), "/proc/self/fd/%d/%s", *ret_dirfd,
+		     slash + 1);
 	return (size_t)n < sizeof(sa->sun_path) ? 0 : -ENAMETOOLONG;
 }
 

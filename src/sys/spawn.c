@@ -66,8 +66,8 @@ int sys_spawn(const char *path, char *const argv[], char *const envp[], const in
 
 	/* A handler of ours must not run in the child. */
 	(void)sys_sigmask_block_all(&old);
-	pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &s,
-		    &pidfd);
+	pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+		    &s, &pidfd);
 	if (pid < 0)
 		s.err = -errno;
 	(void)sys_sigmask_set(&old);

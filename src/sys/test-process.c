@@ -51,7 +51,8 @@ Test(spawn, returns_the_errno_of_exec)
 
 Test(spawn, hands_down_three_descriptors_and_no_other)
 {
-	char *const argv[] = { (char *)"sh", (char *)"-c", (char *)"ls /proc/self/fd | wc -l", NULL };
+	char *const argv[] = { (char *)"sh", (char *)"-c", (char *)"ls /proc/self/fd | wc -l",
+			       NULL };
 	char *const env[] = { (char *)"PATH=/bin:/usr/bin", NULL };
 	char text[16] = "";
 	int pipe[2], pidfd = -1;

@@ -109,6 +109,22 @@ Test(tree, mkfile_makes_parents_and_keeps_what_is_there)
 	cr_expect_eq(a.st_ino, b.st_ino);
 }
 
+Test(tree, mkfile_makes_what_a_dangling_link_points_to)
+{
+	DV_CLEANUP(sys_closep) int fd = -1;
+
+	cr_assert_eq(sys_mkdirat(root, "etc", 0755), 0);
+	cr_assert_eq(sys_symlinkat("/tmp/a/hosts", root, "etc/hosts"), 0);
+	cr_assert_eq(sys_symlinkat("../tmp/rel", root, "etc/rel"), 0);
+	fd = sys_mkfile_in_root(root, "/etc/hosts", 0644);
+	cr_expect_geq(fd, 0, "%s", strerror(-fd));
+	cr_expect(exists("tmp/a/hosts"));
+	sys_close(fd);
+	fd = sys_mkfile_in_root(root, "/etc/rel", 0644);
+	cr_expect_geq(fd, 0);
+	cr_expect(exists("tmp/rel"));
+}
+
 Test(tree, remove_does_not_follow_links)
 {
 	char other[] = "/tmp/davit-other-XXXXXX", path[80];

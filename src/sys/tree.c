@@ -136,21 +136,16 @@ int sys_mkdir_in_root(int rootfd, const char *path, mode_t mode)
 	return -ELOOP;
 }
 
-int sys_mkfile_in_root(int rootfd, const char *path, mode_t mode)
+/* One try; -ELOOP when @path was a dangling link and is now what that pointed to. */
+static int make_file(int rootfd, char path[PATH_MAX], mode_t mode)
 {
 	DV_CLEANUP(sys_closep) int dir = -1;
-	char parent[PATH_MAX];
-	const char *name = strrchr(path, '/');
-	size_t n;
-	int fd;
+	char parent[PATH_MAX], target[PATH_MAX];
+	char *name = strrchr(path, '/');
+	size_t n = name ? (size_t)(name - path) : 0;
+	int fd, r;
 
-	fd = sys_open_in_root(rootfd, path, O_PATH);
-	if (fd != -ENOENT)
-		return fd;
-	n = name ? (size_t)(name - path) : 0;
 	name = name ? name + 1 : path;
-	if (n >= sizeof(parent))
-		return -ENAMETOOLONG;
 	memcpy(parent, path, n);
 	parent[n] = '\0';
 	dir = sys_mkdir_in_root(rootfd, n ? parent : ".", 0755);
@@ -160,9 +155,34 @@ int sys_mkfile_in_root(int rootfd, const char *path, mode_t mode)
 			 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	if (fd < 0 && fd != -EEXIST)
 		return fd;
-	if (fd >= 0)
-		sys_close(fd);
-	return sys_openat2(dir, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	sys_close(fd);
+	if (fd == -EEXIST && sys_readlinkat(dir, name, target, sizeof(target)) > 0) {
+		r = splice_link(path, n, target, "");
+		if (r < 0)
+			return r;
+		path[strlen(path) - 1] = '\0'; /* the slash before the empty rest */
+		return -ELOOP;
+	}
+	return sys_openat2(dir, name, O_PATH | O_NOFOLLOW, 0,
+			   RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+}
+
+int sys_mkfile_in_root(int rootfd, const char *path, mode_t mode)
+{
+	char text[PATH_MAX];
+	int fd = -ELOOP;
+
+	if (strlen(path) >= sizeof(text))
+		return -ENAMETOOLONG;
+	memcpy(text, path, strlen(path) + 1);
+	for (int i = 0; i < MAX_LINKS && fd == -ELOOP; i++) {
+		fd = sys_open_in_root(rootfd, text, O_PATH);
+		if (fd == -ENOENT)
+			fd = make_file(rootfd, text, mode);
+		else
+			break;
+	}
+	return fd;
 }
 
 struct linux_dirent64_head {
@@ -221,8 +241,9 @@ static int remove_at(int dirfd, const char *name, int depth)
 		return r;
 	if (depth >= MAX_DEPTH)
 		return -ELOOP;
+	/* The caller's own words may be any path; what is found below may not lead elsewhere. */
 	fd = sys_openat2(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
-			 RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
+			 depth == 0 ? 0 : RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	r = remove_entries(fd, depth);

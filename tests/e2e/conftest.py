@@ -114,20 +114,26 @@ def pytest_report_header(config):
 
 
 @pytest.fixture(scope="session")
-def probe_binary(session_dir):
-    """tests/e2e/probe.c, compiled; DAVIT_E2E_PROBE names one that was compiled elsewhere."""
-    given = os.environ.get("DAVIT_E2E_PROBE")
+def helper_dir(session_dir):
+    """tests/e2e/*.c, compiled; DAVIT_E2E_HELPERS is a directory where that has been done."""
+    given = os.environ.get("DAVIT_E2E_HELPERS")
     if given:
         return pathlib.Path(given)
     machine.need_program("cc")
-    path = session_dir / "probe"
-    subprocess.run(["cc", "-static", "-O", "-o", str(path), str(TOP / "tests/e2e/probe.c")], check=True)
-    return path
+    for name in ("probe", "watch"):
+        subprocess.run(["cc", "-static", "-O", "-D_GNU_SOURCE", "-o", str(session_dir / name), str(TOP / f"tests/e2e/{name}.c")], check=True)
+    return session_dir
 
 
 @pytest.fixture
-def probe(probe_binary):
-    """probe(container) puts it into the root file system as /bin/probe."""
-    def install(c):
-        shutil.copy(probe_binary, c.bundle.rootfs / "bin/probe")
+def helper(helper_dir):
+    """helper(container, "probe") puts that program into its /bin."""
+    def install(c, name):
+        (c.bundle.rootfs / "bin" / name).unlink(missing_ok=True)    # busybox may have that name, too
+        shutil.copy(helper_dir / name, c.bundle.rootfs / "bin" / name)
     return install
+
+
+@pytest.fixture
+def probe(helper):
+    return lambda c: helper(c, "probe")

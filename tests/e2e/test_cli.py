@@ -154,8 +154,8 @@ def test_format_is_checked(cli, work):
 def test_unknown_container(cli, work):
     for args in ["state", "x"], ["start", "x"], ["delete", "x"], ["kill", "x"], ["pause", "x"], ["resume", "x"], \
                 ["ps", "x"], ["events", "--stats", "x"], ["update", "--pids-limit", "5", "x"]:
-        assert cli.fails("--root", work, *args) == "container does not exist"
-    assert cli.fails("--root", work, "exec", "x", "true", status=255) == "exec failed: container does not exist"
+        assert cli.fails("--root", work, *args).startswith("container does not exist")
+    assert cli.fails("--root", work, "exec", "x", "true", status=255).startswith("exec failed: container does not exist")
     cli("--root", work, "delete", "--force", "x")
 
 
@@ -187,8 +187,8 @@ def test_values_of_update(cli, work):
 
 def test_text_log_file(cli, work):
     done = cli("--log", "log", "--root", work, "state", "x", status=1)
-    assert done.stderr == "container does not exist\n"
-    assert re.fullmatch(r'time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S+" level=error msg="container does not exist"\n',
+    assert re.fullmatch(r"container does not exist.*\n", done.stderr)
+    assert re.fullmatch(r'time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S+" level=error msg="container does not exist.*"\n',
                         (work / "log").read_text())
 
 
@@ -198,14 +198,14 @@ def test_json_log_file(cli, work):
     lines = (work / "log").read_text().splitlines()
     assert len(lines) == 2, "appended to"
     for line in map(json.loads, lines):
-        assert line["level"] == "error" and line["msg"] == "container does not exist"
+        assert line["level"] == "error" and "container does not exist" in line["msg"]
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S+", line["time"])
         assert set(line) == {"level", "msg", "time"}
 
 
 def test_json_log_on_stderr(cli, work):
     done = cli("--log-format", "json", "--root", work, "state", "x", status=1)
-    assert json.loads(done.stderr)["msg"] == "container does not exist"
+    assert "container does not exist" in json.loads(done.stderr)["msg"]
 
 
 def test_log_file_that_cannot_be_opened(cli, work):
@@ -276,10 +276,9 @@ def test_spec_elsewhere(cli, work):
 
 def test_bundle_without_config(cli, work):
     for verb in "create", "run":
-        assert cli.fails("--root", work / "st", verb, "x") == \
-            f"{cli.name} {verb} failed: JSON specification file config.json not found"
-        assert cli.fails("--root", work / "st", verb, "-b", "missing", "x") == \
-            f"{cli.name} {verb} failed: chdir missing: no such file or directory"
+        for bundle, why in (".", "JSON specification file config.json not found"), ("missing", "no such file or directory"):
+            message = cli.fails("--root", work / "st", verb, "-b", bundle, "x")
+            assert message.startswith(f"{cli.name} {verb} failed: ") and message.endswith(why)
     assert not (work / "st/x").exists()
 
 

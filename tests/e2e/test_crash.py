@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of the runtime at any moment: what is left can be seen, and delete --force clears it away."""
 
+import os
 import random
 import signal
 import time
@@ -48,6 +49,7 @@ def slow(box):
     return c
 
 
+@pytest.mark.davit    # runc leaves cgroups behind
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_create(slow, work, moment):
     create = ("create", "--bundle", slow.bundle.path, slow.id)
@@ -61,6 +63,7 @@ def test_create(slow, work, moment):
     slow.up().delete("--force")
 
 
+@pytest.mark.davit    # runc leaves cgroups behind
 @pytest.mark.parametrize("moment", MOMENTS[::2])
 def test_run(slow, work, moment):
     kill_after(slow, 0.3 * moment, "run", "--bundle", slow.bundle.path, slow.id)
@@ -112,7 +115,7 @@ def test_init_is_killed_while_it_is_made(slow, work):
     mine = eventually(lambda: [p for p in leftovers.processes([slow.id]) if p != process.pid], "its child")
     for pid in mine:
         try:
-            leftovers.os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
     _, error = process.communicate(timeout=60)
@@ -125,10 +128,10 @@ def test_machine_restart(box):
     """After a reboot the state directory may be there while nothing else is."""
     c = box("sleep", "1000").up()
     pid = c.pid
-    leftovers.os.kill(pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
     eventually(lambda: not leftovers.is_alive(pid), "it is dead")
     for path in leftovers.cgroups([c.id]):
-        leftovers.os.rmdir(path)
+        os.rmdir(path)
     assert c.status == "stopped"
     c.delete()
 

@@ -33,7 +33,11 @@ void cli_init(struct cli *cli, const char *argv0)
 				 : davit_oci_program.name,
 		.log = { .fd = STDERR_FILENO, .format = DV_LOG_TEXT, .level = DV_INFO },
 	};
-	cli->ctx = (struct rt_context){ .program = cli->name, .log = &cli->log };
+	cli->ctx = (struct rt_context){
+		.program = cli->name,
+		.log = &cli->log,
+		.notify_socket = getenv("NOTIFY_SOCKET"),
+	};
 }
 
 void cli_fini(struct cli *cli)

@@ -24,6 +24,7 @@ struct global_opts {
 struct cli {
 	const char *argv0; /* as called: usage errors show it whole */
 	const char *name; /* its last component */
+	char **argv; /* all words, as they came */
 	struct global_opts opts;
 	struct dv_log log;
 	struct rt_context ctx;

@@ -10,11 +10,13 @@
  */
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "cli.h"
 #include "help.h"
+#include "runtime/exeseal.h"
 
 enum { EXIT_UNKNOWN_COMMAND = 3 };
 
@@ -111,6 +113,17 @@ static int run_verb(struct cli *cli, const struct dv_opt_verb *verb, const void 
 	return fail(cli, e, verb->failure_status ? verb->failure_status : EXIT_FAILURE);
 }
 
+/* Executes us again, from an image that the container cannot write to; @cli keeps the words. */
+static struct dv_err *seal(struct cli *cli, const struct dv_opt_verb *verb)
+{
+	struct dv_err *e;
+
+	if (!verb->needs_seal)
+		return NULL;
+	e = rt_exe_seal(cli->argv, &cli->log);
+	return dv_err_wrap(e, "protect %s from the container", cli->name);
+}
+
 static int call_verb(struct cli *cli, const struct dv_opt_verb *verb, int argc, char **argv)
 {
 	DV_CLEANUP(dv_freep) void *opts = dv_alloc(verb->opts_size);
@@ -163,6 +176,9 @@ static int call_program(struct cli *cli, int argc, char **argv)
 	verb = dv_opt_verb_find(&davit_oci_program, argv[0]);
 	if (!verb)
 		return fail_unknown(cli, argv[0]);
+	e = seal(cli, verb);
+	if (e)
+		return fail(cli, e, verb->failure_status ? verb->failure_status : EXIT_FAILURE);
 	return call_verb(cli, verb, n_args - 1, argv + 1);
 }
 
@@ -172,7 +188,11 @@ int main(int argc, char **argv)
 	int status;
 
 	cli_init(&cli, argc > 0 ? argv[0] : "");
+	/* Parsing moves the words about; sealing needs them as they came. */
+	cli.argv = dv_new_n(char *, (size_t)argc + 1);
+	memcpy(cli.argv, argv, ((size_t)argc + 1) * sizeof(*argv));
 	status = call_program(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
+	free(cli.argv);
 	cli_fini(&cli);
 	return status;
 }

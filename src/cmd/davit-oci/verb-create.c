@@ -43,6 +43,7 @@ const struct dv_opt_verb verb_create = {
 	.min_args = 1,
 	.max_args = 1,
 	.stop_after = -1,
+	.needs_seal = true,
 	.opts_size = sizeof(struct create_opts),
 	.run = run,
 };

@@ -192,6 +192,7 @@ const struct dv_opt_verb verb_exec = {
 	.max_args = -1,
 	.stop_after = 1,
 	.failure_status = 255,
+	.needs_seal = true,
 	.opts_size = sizeof(struct exec_opts),
 	.run = run,
 };

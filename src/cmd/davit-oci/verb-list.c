@@ -68,7 +68,7 @@ static void format_table(const struct container_list *l, struct dv_strbuf *out)
 		const struct rt_container *c = l->items[i];
 
 		table_add(&t, c->id);
-		table_addf(&t, "%d", (int)c->pid);
+		table_addf(&t, "%d", c->status == RT_STOPPED ? 0 : (int)c->pid);
 		table_add(&t, rt_status_name(c->status));
 		table_add(&t, c->bundle);
 		table_add(&t, c->created);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,7 +38,9 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 	struct dv_strbuf text = DV_STRBUF_INIT;
 	const struct spec_opts *o = opts;
 	const char *dir = cli_given(o->bundle) ? o->bundle : ".";
+	struct spec_default what;
 	struct dv_err *e;
+	long type;
 
 	(void)program;
 	(void)args;
@@ -45,7 +48,14 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 	dirfd = sys_openat(AT_FDCWD, dir, O_PATH | O_DIRECTORY, 0);
 	if (dirfd < 0)
 		return dv_err_sys(dirfd, "chdir %s", dir);
-	spec_default_format(o->rootless, geteuid(), getegid(), &text);
+	what = (struct spec_default){
+		.is_rootless = o->rootless,
+		.uid = geteuid(),
+		.gid = getegid(),
+		.has_cgroup2 = sys_statfs_type("/sys/fs/cgroup", &type) == 0 &&
+			       type == CGROUP2_SUPER_MAGIC,
+	};
+	spec_default_format_for(&what, &text);
 	e = write_config(dirfd, &text);
 	dv_strbuf_fini(&text);
 	return e;

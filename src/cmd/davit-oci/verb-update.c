@@ -87,20 +87,22 @@ static struct dv_err *read_resources(const char *path, struct dv_arena *arena,
 {
 	DV_CLEANUP(dv_freep) char *text = dv_alloc(RESOURCES_MAX);
 	DV_CLEANUP(sys_closep) int opened = -1;
+	const char *name = "standard input";
 	int fd = STDIN_FILENO;
 	struct dv_err *e;
 	ssize_t n;
 
 	if (!dv_streq(path, "-")) {
+		name = path;
 		fd = opened = sys_openat(AT_FDCWD, path, O_RDONLY, 0);
 		if (fd < 0)
 			return dv_err_sys(fd, "open %s", path);
 	}
 	n = sys_read_all(fd, text, RESOURCES_MAX);
 	if (n < 0)
-		return dv_err_sys((int)n, "read %s", path);
+		return dv_err_sys((int)n, "read %s", name);
 	e = spec_resources_parse(arena, text, (size_t)n, ret);
-	return dv_err_wrap(e, "parse %s", path);
+	return dv_err_wrap(e, "parse %s", name);
 }
 
 static struct dv_err *update(const struct cli *cli, const struct update_opts *o, const char *id,
@@ -140,7 +142,7 @@ static const struct dv_opt options[] = {
 	  .type = DV_OPT_STRING,
 	  .offset = FIELD(resources),
 	  .arg = "path",
-	  .help = "JSON file with limits, \"-\" for standard input; see below" },
+	  .help = "JSON file with limits, \"-\" for standard input" },
 	{ .name = "blkio-weight",
 	  .type = DV_OPT_INT,
 	  .offset = FIELD(blkio_weight),

@@ -154,7 +154,8 @@ static int mount_v2(struct rt_launch *l, struct rt_mount *m, int target, char *t
 	fd = fresh(h, p->attr_set);
 	if (fd == -EPERM || fd == -EBUSY) {
 		/* No right to mount it here: bind, the own part only where it is to be the root. */
-		snprintf(path, sizeof(path), "%s%s", h->mountpoint, has_cgroup_ns(l) ? h->path : "");
+		snprintf(path, sizeof(path), "%s%s", h->mountpoint,
+			 has_cgroup_ns(l) ? h->path : "");
 		fd = bound(path, p->attr_set);
 		/* Never leave the writable tree of a bound /sys visible (CVE-2023-25809). */
 		if (fd == -ENOENT && l->ctx->is_rootless)

@@ -14,6 +14,8 @@
 DV_NORETURN void rt_child_main(struct rt_launch *l);
 void rt_child_warn(const struct rt_launch *l, const char *fmt, ...) DV_PRINTF(2, 3);
 
+/* Has the parent open the source of a bind in our mount namespace. */
+int rt_child_ask_mount(struct rt_launch *l, struct rt_mount *m, char *text);
 int rt_child_fork_again(struct rt_launch *l, char *text);
 
 /* namespaces.c */

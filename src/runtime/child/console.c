@@ -37,12 +37,13 @@ static int open_master(struct rt_launch *l, char *text)
 	r = sys_fstatfs_type(fd, &type);
 	if (r == 0)
 		r = sys_fstat(fd, &st);
-	if (r == 0 && (type != DEVPTS_SUPER_MAGIC || !S_ISCHR(st.st_mode) ||
-		       st.st_rdev != makedev(5, 2)))
+	if (r == 0 &&
+	    (type != DEVPTS_SUPER_MAGIC || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(5, 2)))
 		r = -ENODEV;
 	if (r < 0) {
 		sys_close(fd);
-		return rt_explain(text, r, "/dev/pts/ptmx of the container is not a pty multiplexer");
+		return rt_explain(text, r,
+				  "/dev/pts/ptmx of the container is not a pty multiplexer");
 	}
 	return fd;
 }

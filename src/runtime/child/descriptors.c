@@ -49,10 +49,12 @@ int rt_rlimits_set(const struct rt_launch *l, pid_t pid, char *text)
 		int r = sys_prlimit(pid, p->resource, &limit, NULL);
 
 		if (r < 0)
-			return rt_explain(text, r, "error setting rlimit type %d: %s to soft %llu, hard %llu%s",
-					  p->resource, p->name, (unsigned long long)p->soft,
-					  (unsigned long long)p->hard,
-					  r == -EPERM ? ": raising a hard limit needs CAP_SYS_RESOURCE" : "");
+			return rt_explain(
+				text, r,
+				"error setting rlimit type %d: %s to soft %llu, hard %llu%s",
+				p->resource, p->name, (unsigned long long)p->soft,
+				(unsigned long long)p->hard,
+				r == -EPERM ? ": raising a hard limit needs CAP_SYS_RESOURCE" : "");
 	}
 	return 0;
 }

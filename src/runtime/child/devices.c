@@ -55,8 +55,8 @@ static int bind_node(int dir, const char *name, const struct spec_device *d, cha
 	if (r < 0)
 		return rt_explain(text, r, "stat device %s", d->path);
 	if (!is_device(d, &st))
-		return rt_explain(text, -ENODEV, "%s of the host is not the device that is configured",
-				  d->path);
+		return rt_explain(text, -ENODEV,
+				  "%s of the host is not the device that is configured", d->path);
 	target = sys_openat2(dir, name, O_RDONLY | O_CREAT | O_NOFOLLOW, 0,
 			     RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	if (target >= 0)
@@ -70,7 +70,8 @@ static int bind_node(int dir, const char *name, const struct spec_device *d, cha
 static int make_node(int dir, const char *name, const struct spec_device *d, char *text)
 {
 	DV_CLEANUP(sys_closep) int fd = -1;
-	mode_t mode = type_bits(d->type) | (d->file_mode.is_set ? d->file_mode.value & 07777 : 0666);
+	mode_t mode =
+		type_bits(d->type) | (d->file_mode.is_set ? d->file_mode.value & 07777 : 0666);
 	struct stat st;
 	int r;
 
@@ -79,15 +80,16 @@ static int make_node(int dir, const char *name, const struct spec_device *d, cha
 	if (r == -EEXIST)
 		return 0;
 	if (r < 0)
-		return r == -EPERM || r == -EACCES ?
-			       r :
-			       rt_explain(text, r, "make device node %s", d->path);
+		return r == -EPERM || r == -EACCES
+			       ? r
+			       : rt_explain(text, r, "make device node %s", d->path);
 	fd = sys_openat2(dir, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	r = fd < 0 ? fd : sys_fstat(fd, &st);
 	if (r < 0)
 		return rt_explain(text, r, "open device node %s", d->path);
 	if (!is_device(d, &st))
-		return rt_explain(text, -EBUSY, "new device inode %s is not what was made", d->path);
+		return rt_explain(text, -EBUSY, "new device inode %s is not what was made",
+				  d->path);
 	if (d->uid.value || d->gid.value) {
 		r = sys_fchownat(fd, "", (uid_t)d->uid.value, (gid_t)d->gid.value, AT_EMPTY_PATH);
 		if (r < 0)
@@ -132,12 +134,9 @@ static bool is_overridden(const struct rt_launch *l, const char *path)
 static int make_links(int devfd, char *text)
 {
 	static const char *const links[][2] = {
-		{ "/proc/self/fd", "fd" },
-		{ "/proc/self/fd/0", "stdin" },
-		{ "/proc/self/fd/1", "stdout" },
-		{ "/proc/self/fd/2", "stderr" },
-		{ "/proc/kcore", "core" },
-		{ "pts/ptmx", "ptmx" },
+		{ "/proc/self/fd", "fd" },	 { "/proc/self/fd/0", "stdin" },
+		{ "/proc/self/fd/1", "stdout" }, { "/proc/self/fd/2", "stderr" },
+		{ "/proc/kcore", "core" },	 { "pts/ptmx", "ptmx" },
 	};
 	struct stat st;
 	int r;
@@ -174,7 +173,8 @@ static int reopen_null(int devfd, char *text)
 			if (r < 0)
 				return rt_explain(text, r, "reopen /dev/null inside the container");
 			if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-				return rt_explain(text, -ENODEV, "container's /dev/null is invalid");
+				return rt_explain(text, -ENODEV,
+						  "container's /dev/null is invalid");
 		}
 		if (dup2(fd, i) < 0)
 			return rt_explain(text, -errno, "reopen /dev/null inside the container");

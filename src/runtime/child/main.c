@@ -87,6 +87,20 @@ static void walk(struct rt_launch *l, const struct rt_stage *stages, int from)
 	}
 }
 
+int rt_child_ask_mount(struct rt_launch *l, struct rt_mount *m, char *text)
+{
+	struct rt_report r = { .kind = RT_REPORT_MOUNT, .value = (int)(m - l->mounts) };
+	struct rt_report back = { .err = EPROTO };
+	ssize_t n;
+
+	report(l, &r);
+	n = sys_recv_fd(l->sync[1], &back, sizeof(back), &m->tree);
+	if (n < 0)
+		return rt_explain(text, (int)n, "ask for source %s", m->plan->source);
+	back.text[RT_TEXT_MAX - 1] = '\0';
+	return m->tree < 0 ? rt_explain(text, -back.err, "%s", back.text) : 0;
+}
+
 /*
  * Into a pid namespace that only now became ours to use. CLONE_PARENT makes the new process
  * the runtime's child as well; its descriptor goes there with the report.
@@ -115,6 +129,24 @@ int rt_child_fork_again(struct rt_launch *l, char *text)
 	sys_exit(0);
 }
 
+static void on_signal(int signo)
+{
+	sys_exit(128 + signo);
+}
+
+/*
+ * Init of a pid namespace is immune to signals without a handler, but a created container
+ * can be stopped by its user. exec makes them default again.
+ */
+static void accept_signals(void)
+{
+	static const int list[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	for (size_t i = 0; i < DV_ARRAY_SIZE(list); i++)
+		(void)sigaction(list[i], &sa, NULL);
+}
+
 /* Blocks until `start` opens the other end. The sync socket's place is the fifo's then. */
 static int wait_for_start(struct rt_launch *l)
 {
@@ -124,6 +156,7 @@ static int wait_for_start(struct rt_launch *l)
 
 	/* As a path below procfs, whose root we hold: the name in the state directory is far. */
 	snprintf(path, sizeof(path), "thread-self/fd/%d", l->fifofd);
+	accept_signals();
 	fd = sys_openat(l->procfd, path, O_WRONLY, 0);
 	if (fd < 0)
 		return fd;
@@ -133,7 +166,9 @@ static int wait_for_start(struct rt_launch *l)
 		return (int)n;
 	/* Stays open until exec, for a `start` that has poststart hooks to run after that. */
 	l->sync[1] = 3 + (int)l->preserve_fds;
-	return dup3(fd, l->sync[1], O_CLOEXEC) < 0 ? -errno : 0;
+	if (fd != l->sync[1] && dup3(fd, l->sync[1], O_CLOEXEC) < 0)
+		return -errno;
+	return 0;
 }
 
 /* After the parent left there is only the container's own stderr to tell. */
@@ -177,7 +212,8 @@ void rt_child_main(struct rt_launch *l)
 		}
 	}
 	/* No directory of the host may be there when the kernel resolves the program's path. */
-	(void)sys_close_range(l->sync[1] >= 0 ? (unsigned)l->sync[1] + 1 : 3 + l->preserve_fds, ~0U, 0);
+	(void)sys_close_range(l->sync[1] >= 0 ? (unsigned)l->sync[1] + 1 : 3 + l->preserve_fds, ~0U,
+			      0);
 	r = sys_execve(l->exec_path, l->argv, l->envp);
 	rt_explain(text, r, "exec %s", l->exec_path);
 	last_words(l, -r, text);

@@ -19,7 +19,7 @@
 #include "sys/process.h"
 
 struct masks {
-	int dir;  /* a mount of the empty tmpfs; -1: none yet */
+	int dir; /* a mount of the empty tmpfs; -1: none yet */
 	int file; /* a mount of the null device */
 };
 
@@ -38,7 +38,8 @@ static int configure_empty(int fsfd, const char *n_inodes, const char *context)
 
 static int empty_tmpfs(struct rt_launch *l)
 {
-	const char *context = l->has_selinux && l->mount_label && *l->mount_label ? l->mount_label : NULL;
+	const char *context =
+		l->has_selinux && l->mount_label && *l->mount_label ? l->mount_label : NULL;
 	int fsfd, fd, r = -EINVAL;
 
 	/* Ubuntu's 5.4 refuses a single inode. */
@@ -48,8 +49,8 @@ static int empty_tmpfs(struct rt_launch *l)
 			return fsfd;
 		r = configure_empty(fsfd, i == 1 ? "1" : "2", context);
 		if (r == 0) {
-			fd = sys_fsmount(fsfd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-						       MOUNT_ATTR_NOEXEC);
+			fd = sys_fsmount(fsfd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+						       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 			sys_close(fsfd);
 			return fd;
 		}
@@ -89,8 +90,8 @@ static int mask(struct rt_launch *l, struct masks *m, const char *path, char *te
 	fd = take_mask(l, m, S_ISDIR(st.st_mode));
 	r = fd < 0 ? fd : sys_move_mount_fd(fd, target);
 	if (r < 0)
-		return rt_explain(text, r, "can't mask %s \"%s\"", S_ISDIR(st.st_mode) ? "dir" : "path",
-				  path);
+		return rt_explain(text, r, "can't mask %s \"%s\"",
+				  S_ISDIR(st.st_mode) ? "dir" : "path", path);
 	have = S_ISDIR(st.st_mode) ? &m->dir : &m->file;
 	if (*have < 0)
 		*have = dv_steal_fd(&fd);
@@ -108,7 +109,8 @@ static int make_readonly(struct rt_launch *l, const char *path, char *text)
 	if (target < 0)
 		return rt_explain(text, target, "can't make \"%s\" read-only", path);
 	tree = sys_open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
-	r = tree < 0 ? tree : sys_mount_setattr(tree, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1);
+	r = tree < 0 ? tree
+		     : sys_mount_setattr(tree, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1);
 	if (r == 0)
 		r = sys_move_mount_fd(tree, target);
 	return r < 0 ? rt_explain(text, r, "can't make \"%s\" read-only", path) : 0;

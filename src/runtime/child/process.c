@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "child-private.h"
@@ -96,8 +96,10 @@ int rt_child_labels(struct rt_launch *l, char *text)
 	if (l->has_apparmor) {
 		r = host_apparmor_set_exec(l->procfd, p->apparmor_profile);
 		if (r < 0)
-			return rt_explain(text, r, "unable to apply apparmor profile: apparmor failed to apply profile \"%s\"",
-					  p->apparmor_profile);
+			return rt_explain(
+				text, r,
+				"unable to apply apparmor profile: apparmor failed to apply profile \"%s\"",
+				p->apparmor_profile);
 	}
 	if (l->has_selinux && p->selinux_label && *p->selinux_label) {
 		r = host_selinux_set_exec(l->procfd, p->selinux_label);
@@ -113,7 +115,8 @@ int rt_child_seccomp(struct rt_launch *l, char *text)
 	int r = sys_seccomp_load(p->insns, p->n_insns, p->load_flags);
 
 	if (r < 0)
-		return rt_explain(text, r, "unable to init seccomp: load filter of %zu instructions",
+		return rt_explain(text, r,
+				  "unable to init seccomp: load filter of %zu instructions",
 				  p->n_insns);
 	if (p->has_listener)
 		l->seccomp_fd = r;
@@ -204,7 +207,8 @@ static int enter_cwd(const char *cwd, char *text)
 {
 	int r = sys_chdir(cwd);
 
-	return r < 0 ? rt_explain(text, r, "chdir to cwd (\"%s\") set in config.json failed", cwd) : 0;
+	return r < 0 ? rt_explain(text, r, "chdir to cwd (\"%s\") set in config.json failed", cwd)
+		     : 0;
 }
 
 int rt_child_cwd_make(struct rt_launch *l, char *text)
@@ -237,7 +241,8 @@ int rt_child_identity(struct rt_launch *l, char *text)
 		return tried;
 	r = host_caps_apply_bounding(&l->caps, &failed);
 	if (r < 0)
-		return rt_explain(text, r, "unable to apply bounding set: drop %s", spec_cap_name(failed));
+		return rt_explain(text, r, "unable to apply bounding set: drop %s",
+				  spec_cap_name(failed));
 	r = sys_prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
 	if (r < 0)
 		return rt_explain(text, r, "unable to set keep caps");
@@ -255,8 +260,8 @@ int rt_child_identity(struct rt_launch *l, char *text)
 		return rt_explain(text, r, "unable to apply caps");
 	for (unsigned cap = 0; unraised; cap++, unraised >>= 1) {
 		if (unraised & 1)
-			rt_child_warn(l, "can't raise ambient capability %s: %s", spec_cap_name(cap),
-				      dv_errno_text(unraised_errno));
+			rt_child_warn(l, "can't raise ambient capability %s: %s",
+				      spec_cap_name(cap), dv_errno_text(unraised_errno));
 	}
 	/* A change of user cleared it. */
 	(void)sys_prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0);
@@ -312,8 +317,8 @@ int rt_child_lookup(struct rt_launch *l, char *text)
 	}
 	for (const char *p = l->path; *name; p++) {
 		size_t n = strcspn(p, ":");
-		int len = n ? snprintf(l->exec_path, PATH_MAX, "%.*s/%s", (int)n, p, name) :
-			      snprintf(l->exec_path, PATH_MAX, "./%s", name);
+		int len = n ? snprintf(l->exec_path, PATH_MAX, "%.*s/%s", (int)n, p, name)
+			    : snprintf(l->exec_path, PATH_MAX, "./%s", name);
 
 		r = len < PATH_MAX ? check_program(l->exec_path) : -ENAMETOOLONG;
 		if (r == 0)

@@ -120,8 +120,8 @@ int rt_child_target(const struct rt_launch *l, const char *path, bool is_file, b
 	fd = sys_openat2(l->rootfd, path, O_PATH, 0, resolve);
 	if (fd != -ENOENT)
 		return fd;
-	return is_file ? sys_mkfile_in_root(l->rootfd, path, 0644) :
-			 sys_mkdir_in_root(l->rootfd, path, 0755);
+	return is_file ? sys_mkfile_in_root(l->rootfd, path, 0644)
+		       : sys_mkdir_in_root(l->rootfd, path, 0755);
 }
 
 /* ---- which mounts may be below /proc -------------------------------------------------- */
@@ -137,9 +137,16 @@ static bool is_below(const char *path, const char *dir)
 static bool is_emulated(const char *path)
 {
 	static const char *const list[] = {
-		"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat",
-		"/proc/swaps",	 "/proc/uptime",    "/proc/loadavg", "/proc/slabinfo",
-		"/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+		"/proc/cpuinfo",
+		"/proc/diskstats",
+		"/proc/meminfo",
+		"/proc/stat",
+		"/proc/swaps",
+		"/proc/uptime",
+		"/proc/loadavg",
+		"/proc/slabinfo",
+		"/proc/sys/kernel/ns_last_pid",
+		"/proc/sys/crypto/fips_enabled",
 	};
 
 	for (size_t i = 0; i < DV_ARRAY_SIZE(list); i++) {
@@ -166,14 +173,14 @@ static int check_proc(const struct rt_mount *m, int target, char *text)
 		if (m->plan->kind == HOST_MOUNT_BIND && m->tree >= 0 &&
 		    sys_fstatfs_type(m->tree, &type) == 0 && type == PROC_SUPER_MAGIC)
 			return 0;
-		return rt_explain(text, -EPERM, "\"%s\" cannot be mounted because it is not of type proc",
-				  dest);
+		return rt_explain(text, -EPERM,
+				  "\"%s\" cannot be mounted because it is not of type proc", dest);
 	}
 	if (is_emulated(dest))
 		return 0;
 	if (is_below(dest, "/proc"))
-		return rt_explain(text, -EPERM, "\"%s\" cannot be mounted because it is inside /proc",
-				  dest);
+		return rt_explain(text, -EPERM,
+				  "\"%s\" cannot be mounted because it is inside /proc", dest);
 	r = sys_fstatfs_type(target, &type);
 	if (r == 0 && type == PROC_SUPER_MAGIC)
 		r = sys_fstat(target, &st);
@@ -217,8 +224,8 @@ static int fs_configure(int fsfd, const struct rt_mount *m, int target, char *te
 	for (size_t i = 0; i < p->n_params; i++) {
 		const struct host_mount_param *param = &p->params[i];
 
-		r = param->value ? sys_fsconfig_string(fsfd, param->key, param->value) :
-				   sys_fsconfig_flag(fsfd, param->key);
+		r = param->value ? sys_fsconfig_string(fsfd, param->key, param->value)
+				 : sys_fsconfig_flag(fsfd, param->key);
 		if (r < 0)
 			return fs_failed(fsfd, r, param->key, text);
 	}
@@ -355,7 +362,8 @@ static int open_target(struct rt_launch *l, struct rt_mount *m, char *text)
 	if (is_special && (fd == -ENOTDIR || sys_fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))) {
 		sys_close(fd);
 		return rt_explain(text, -ENOTDIR,
-				  "filesystem \"%s\" must be mounted on ordinary directory", p->fstype);
+				  "filesystem \"%s\" must be mounted on ordinary directory",
+				  p->fstype);
 	}
 	return fd;
 }
@@ -370,7 +378,9 @@ static int do_mount(struct rt_launch *l, struct rt_mount *m, char *text)
 	if (m->plan->kind == HOST_MOUNT_CGROUP)
 		return rt_child_cgroup_mount(l, m, text);
 	if (m->plan->kind == HOST_MOUNT_BIND && m->tree < 0) {
-		r = rt_bind_open(l, m, text);
+		/* Where our rights are not the host's, somebody with those comes in and does it. */
+		r = m->is_late && rt_has_userns(l) ? rt_child_ask_mount(l, m, text)
+						   : rt_bind_open(l, m, text);
 		if (r < 0)
 			return r;
 	}
@@ -380,8 +390,8 @@ static int do_mount(struct rt_launch *l, struct rt_mount *m, char *text)
 	r = check_proc(m, target, text);
 	if (r < 0)
 		return r;
-	return m->plan->kind == HOST_MOUNT_BIND ? mount_bind(l, m, target, text) :
-						  mount_fs(l, m, target, text);
+	return m->plan->kind == HOST_MOUNT_BIND ? mount_bind(l, m, target, text)
+						: mount_fs(l, m, target, text);
 }
 
 int rt_child_mounts(struct rt_launch *l, char *text)
@@ -393,8 +403,10 @@ int rt_child_mounts(struct rt_launch *l, char *text)
 		int r = do_mount(l, &l->mounts[i], why);
 
 		if (r < 0)
-			return rt_explain(text, r, "error mounting \"%.200s\" to rootfs at \"%.200s\": %.500s",
-					  p->source ? p->source : p->fstype, p->destination, why);
+			return rt_explain(
+				text, r,
+				"error mounting \"%.200s\" to rootfs at \"%.200s\": %.500s",
+				p->source ? p->source : p->fstype, p->destination, why);
 	}
 	return 0;
 }
@@ -408,10 +420,11 @@ int rt_child_finish_mounts(struct rt_launch *l, char *text)
 	for (size_t i = 0; i < l->n_mounts; i++) {
 		if (l->mounts[i].late_fd < 0)
 			continue;
-		r = sys_mount_setattr(l->mounts[i].late_fd, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0,
-				      -1);
+		r = sys_mount_setattr(l->mounts[i].late_fd, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0,
+				      0, -1);
 		if (r < 0)
-			return rt_explain(text, r, "make %s read-only", l->mounts[i].plan->destination);
+			return rt_explain(text, r, "make %s read-only",
+					  l->mounts[i].plan->destination);
 		l->mounts[i].late_fd = sys_close(l->mounts[i].late_fd);
 	}
 	if (l->spec->root.is_readonly && has_mount_ns(l)) {
@@ -422,21 +435,64 @@ int rt_child_finish_mounts(struct rt_launch *l, char *text)
 	return 0;
 }
 
-/* --no-pivot leaves the host's root below ours: no procfs or sysfs may be found there. */
+/*
+ * --no-pivot leaves the host's mounts below our root. A procfs or sysfs among them would let the
+ * container mount a fresh one without the masks (the kernel looks for a visible one), so all
+ * of them go. Read line by line: the list changes while we do.
+ */
+static bool is_exposing(char *line, const char *root, char **ret_path)
+{
+	char *type = strstr(line, " - "), *save = NULL, *path = NULL;
+
+	if (!type)
+		return false;
+	*type = '\0';
+	type += 3;
+	type[strcspn(type, " ")] = '\0';
+	if (!dv_streq(type, "proc") && !dv_streq(type, "sysfs"))
+		return false;
+	for (int i = 0; i < 5; i++)
+		path = strtok_r(i ? NULL : line, " ", &save);
+	*ret_path = path;
+	return path && !is_below(path, root);
+}
+
+static int hide(const char *path)
+{
+	int r = sys_umount2(path, MNT_DETACH);
+
+	if (r == -EINVAL || r == -EPERM) /* locked: cover it */
+		r = sys_mount("tmpfs", path, "tmpfs", MS_RDONLY, NULL);
+	return r == -ENOENT ? 0 : r;
+}
+
 static int hide_host(struct rt_launch *l, char *text)
 {
-	static const char *const places[] = { "/proc", "/sys" };
+	DV_CLEANUP(sys_closep) int fd = sys_openat(l->procfd, "thread-self/mountinfo", O_RDONLY, 0);
+	char buf[32 * 1024], *path;
+	size_t len = 0;
+	ssize_t n;
 	int r;
 
-	(void)l;
-	for (size_t i = 0; i < DV_ARRAY_SIZE(places); i++) {
-		r = sys_umount2(places[i], MNT_DETACH);
-		if (r == -EINVAL || r == -EPERM) /* locked: cover it */
-			r = sys_mount("tmpfs", places[i], "tmpfs", MS_RDONLY, NULL);
-		if (r < 0 && r != -ENOENT)
-			return rt_explain(text, r, "hide %s of the host", places[i]);
+	if (fd < 0)
+		return rt_explain(text, fd, "open mountinfo");
+	while ((n = sys_read(fd, buf + len, sizeof(buf) - 1 - len)) > 0) {
+		char *line = buf, *end;
+
+		len += (size_t)n;
+		buf[len] = '\0';
+		for (; (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			if (!is_exposing(line, l->rootfs, &path))
+				continue;
+			r = hide(path);
+			if (r < 0)
+				return rt_explain(text, r, "hide %s of the host", path);
+		}
+		len -= (size_t)(line - buf);
+		memmove(buf, line, len);
 	}
-	return 0;
+	return n < 0 ? rt_explain(text, (int)n, "read mountinfo") : 0;
 }
 
 static int change_root(struct rt_launch *l, char *text)
@@ -473,6 +529,9 @@ int rt_child_pivot(struct rt_launch *l, char *text)
 	} else {
 		if (has_mount_ns(l))
 			r = hide_host(l, text);
+		/* Over "/": a process whose root is not the namespace's may make no namespaces. */
+		if (r == 0 && has_mount_ns(l))
+			r = sys_move_mount(l->rootfd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
 		if (r == 0)
 			r = sys_fchdir(l->rootfd);
 		if (r == 0)

@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 
 from . import rootfs as rootfs_
 from .machine import CGROUP, cgroup_mode, v1_controllers
@@ -36,19 +37,27 @@ class Runtime:
 
     def __call__(self, *args, status=0, input=None, timeout=60, **kwargs):
         """Runs a command and checks its exit status (None: any)."""
-        kwargs.setdefault("stdin", subprocess.DEVNULL if input is None else None)
-        if input is not None:
-            kwargs.pop("stdin")
+        if input is None:
+            kwargs.setdefault("stdin", subprocess.DEVNULL)
         done = subprocess.run(self.command(*args), input=input, timeout=timeout * SLOWNESS, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, errors="replace", **kwargs)
         result = Result(args, done.returncode, done.stdout, done.stderr)
         assert status is None or result.status == status, result
         return result
 
-    def fails(self, *args, status=1, **kwargs):
-        """The command must fail with @status and explain itself on one line."""
-        result = self(*args, status=status, **kwargs)
-        assert result.err.strip(), f"no message: {result}"
+    def fails(self, *args, status=1, timeout=60, input=None, **kwargs):
+        """The command must fail with @status and say something."""
+        # Into files: a container that comes up all the same would keep pipes open.
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            if input is None:
+                kwargs.setdefault("stdin", subprocess.DEVNULL)
+            done = subprocess.run(self.command(*args), stdout=out, stderr=err, timeout=timeout * SLOWNESS, text=True,
+                                  input=input, **kwargs)
+            out.seek(0)
+            err.seek(0)
+            result = Result(args, done.returncode, out.read(), err.read())
+        assert status is None or result.status == status, result
+        assert result.status != 0 and result.err.strip(), result
         return result
 
     def popen(self, *args, **kwargs):
@@ -65,11 +74,13 @@ class Runtime:
 class Bundle:
     """A directory with config.json and rootfs/. Change @config, then use it: it is saved by itself."""
 
-    def __init__(self, runtime, path, template, spec_args=()):
+    def __init__(self, runtime, path, template, spec_args=(), owner=None):
         self.path = pathlib.Path(path)
         self.path.mkdir(parents=True)
         self.rootfs = self.path / "rootfs"
         rootfs_.copy(template, self.rootfs)
+        if owner is not None:
+            subprocess.run(["chown", "-R", f"{owner}:{owner}", str(self.path)], check=True)
         runtime("spec", "--bundle", self.path, *spec_args)
         self.config = json.loads((self.path / "config.json").read_text())
         self.process["terminal"] = False
@@ -231,16 +242,16 @@ class Container:
 class Maker:
     """The `box` fixture: box() makes a container with an id and a bundle of its own."""
 
-    def __init__(self, runtime, directory, template, prefix):
+    def __init__(self, runtime, directory, template, prefix, owner=None):
         self.runtime, self.directory, self.template = runtime, pathlib.Path(directory), template
-        self.prefix, self.count, self.ids = prefix, itertools.count(1), []
+        self.prefix, self.owner, self.count, self.ids = prefix, owner, itertools.count(1), []
 
     def __call__(self, *args, script=None, spec_args=(), bundle=None, id=None):
         number = next(self.count)
         id = id or f"{self.prefix}{number}"
         self.ids.append(id)
         if bundle is None:
-            bundle = Bundle(self.runtime, self.directory / f"b{number}", self.template, spec_args)
+            bundle = Bundle(self.runtime, self.directory / f"b{number}", self.template, spec_args, self.owner)
             if not spec_args:
                 bundle.linux["cgroupsPath"] = f"/{id}"
         if script is not None:

@@ -71,6 +71,7 @@ struct dv_opt_verb {
 	int max_args; /* -1: no limit */
 	int stop_after; /* see dv_opt_parse(); -1: options may be anywhere */
 	bool is_hidden;
+	bool needs_seal; /* the program protects its own image first */
 	int failure_status; /* of the process when run() fails; 0 means 1 */
 	size_t opts_size; /* of the struct that run() gets as @opts, zeroed before parsing */
 	/*

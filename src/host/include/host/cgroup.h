@@ -85,7 +85,8 @@ enum host_cgroup_mode host_cgroup_mode(const struct host_cgroup *cg);
 /*
  * Makes the directories. @res says which controllers are needed and what a v1 cpuset starts
  * with. A failure removes what this call made. Rootless without cgroupsPath: a hierarchy
- * without permission is left out (host_cgroup_is_partial()), unless @res needs it.
+ * without permission is left out (host_cgroup_is_partial(); the state file has to be written
+ * after this). Limits in @res then fail: here on v2, in host_cgroup_set() on v1.
  *
  * DV_PRECONDITION: "container's cgroup is not empty: N process(es) found", "container's
  * cgroup unexpectedly frozen". DV_PERMISSION: "unable to apply cgroup configuration: ...".
@@ -129,8 +130,8 @@ struct dv_err *host_cgroup_chown(struct host_cgroup *cg, uid_t uid) DV_CHECK;
 
 /*
  * Removes the cgroup with all below it. Processes must be dead or dying: waits up to 10 s for
- * the last to disappear, killing v1 stragglers. Missing directories are fine. The error lists
- * what stayed behind.
+ * the last to disappear, thawing and killing what is left. Missing directories are fine. The
+ * error lists what stayed behind.
  */
 struct dv_err *host_cgroup_destroy(struct host_cgroup *cg) DV_CHECK;
 
@@ -177,7 +178,8 @@ struct dv_err *host_cgroup_join_open(struct host_cgroup *cg, const struct host_c
 				     pid_t init, struct host_cgroup_join *ret) DV_CHECK;
 /*
  * After clone3 said EBUSY (v2: a cgroup with controllers for its children takes no
- * processes), or ENOENT/ENODEV: makes @join point at the cgroup @init is in now.
+ * processes), or ENOENT/ENODEV: makes @join point at the cgroup @init is in now. Not for
+ * @subs: there the caller fails with "error adding pid N to cgroups: ...".
  */
 struct dv_err *host_cgroup_join_use_init(struct host_cgroup *cg, pid_t init,
 					 struct host_cgroup_join *join) DV_CHECK;

@@ -27,8 +27,8 @@
 #include "spec/runtime.h"
 
 struct rt_context {
-	const char *root;	  /* state root, absolute */
-	const char *program;	  /* basename of argv[0], for messages */
+	const char *root; /* state root, absolute */
+	const char *program; /* basename of argv[0], for messages */
 	const struct dv_log *log; /* warnings and debug lines */
 	bool is_rootless;
 	const char *notify_socket; /* $NOTIFY_SOCKET; NULL or "": nobody waits */
@@ -48,14 +48,14 @@ struct rt_container {
 	struct spec_string_pair *annotations;
 	size_t n_annotations;
 	enum rt_status status; /* as it was when it was loaded */
-	pid_t pid;	       /* 0 when stopped or creating */
+	pid_t pid; /* 0 when stopped or creating */
 	struct host_cgroup *cgroup;
 	struct rt_state *state; /* private */
 };
 
 /* DV_NOT_FOUND "container does not exist"; DV_INVALID "invalid container ID format". */
-struct dv_err *rt_load(const struct rt_context *ctx, const char *id,
-		       struct rt_container **ret) DV_CHECK;
+struct dv_err *rt_load(const struct rt_context *ctx, const char *id, struct rt_container **ret)
+	DV_CHECK;
 struct rt_container *rt_container_free(struct rt_container *c);
 DV_DEFINE_CLEANUP(struct rt_container *, rt_container_free);
 
@@ -90,8 +90,8 @@ struct dv_err *rt_create(const struct rt_context *ctx, const struct rt_create_op
  * create + start; in the foreground also waits, forwards signals and terminal, and
  * deletes. *ret_status is the process' exit status, 128 + signal when it was killed.
  */
-struct dv_err *rt_run(const struct rt_context *ctx, const struct rt_create_opts *o,
-		      int *ret_status) DV_CHECK;
+struct dv_err *rt_run(const struct rt_context *ctx, const struct rt_create_opts *o, int *ret_status)
+	DV_CHECK;
 
 struct dv_err *rt_start(const struct rt_context *ctx, const char *id) DV_CHECK;
 /* @all: do not complain about a stopped container. */
@@ -102,8 +102,8 @@ struct dv_err *rt_pause(const struct rt_context *ctx, const char *id) DV_CHECK;
 struct dv_err *rt_resume(const struct rt_context *ctx, const char *id) DV_CHECK;
 
 /* Pids of the container's processes as the caller's pid namespace has them; heap. */
-struct dv_err *rt_pids(const struct rt_context *ctx, const char *id, pid_t **ret,
-		       size_t *ret_n) DV_CHECK;
+struct dv_err *rt_pids(const struct rt_context *ctx, const char *id, pid_t **ret, size_t *ret_n)
+	DV_CHECK;
 
 /* Limits of a live container; devices are left alone. RDT schemas may be NULL. */
 struct dv_err *rt_update(const struct rt_context *ctx, const char *id,
@@ -116,7 +116,7 @@ struct rt_exec_opts {
 	const char *id;
 	struct rt_io_opts io;
 	const char *process_file; /* -p; NULL: the bundle's process with the rest applied */
-	const char **args;	  /* the command; n_args 0 with process_file */
+	const char **args; /* the command; n_args 0 with process_file */
 	size_t n_args;
 	const char *cwd, *user, *process_label, *apparmor;
 	const char **env, **caps;
@@ -128,5 +128,5 @@ struct rt_exec_opts {
 	bool tty, no_new_privs, ignore_paused, no_subreaper;
 };
 
-struct dv_err *rt_exec(const struct rt_context *ctx, const struct rt_exec_opts *o,
-		       int *ret_status) DV_CHECK;
+struct dv_err *rt_exec(const struct rt_context *ctx, const struct rt_exec_opts *o, int *ret_status)
+	DV_CHECK;

@@ -6,7 +6,8 @@
  *
  * Everything hangs in one arena: strings, arrays and nested structs live exactly as long
  * as it does. A missing optional object is NULL, a missing string is NULL, a missing
- * array has n_x == 0, a missing optional number has is_set == false. Parsing checks types,
+ * array has n_x == 0, a missing optional number has is_set == false. Arrays of strings end
+ * with a NULL that n_x does not count. "" is as good as missing. Parsing checks types,
  * ranges and enumerations (spec_runtime_parse), validation checks the rules between
  * properties (spec_runtime_validate); after both, the runtime need not check again.
  */

@@ -17,8 +17,8 @@
 #include "base/macros.h"
 
 struct sys_clone {
-	uint64_t flags;	  /* CLONE_*; CLONE_PIDFD is added */
-	int cgroup_fd;	  /* -1, or a v2 cgroup directory: CLONE_INTO_CGROUP */
+	uint64_t flags; /* CLONE_*; CLONE_PIDFD is added */
+	int cgroup_fd; /* -1, or a v2 cgroup directory: CLONE_INTO_CGROUP */
 };
 
 /*

@@ -8,9 +8,9 @@
 
 #include "base/macros.h"
 
-int sys_tty_unlock(int master);		/* TIOCSPTLCK */
-int sys_tty_peer(int master);		/* TIOCGPTPEER: the slave, without any path */
-int sys_tty_number(int master);		/* TIOCGPTN */
+int sys_tty_unlock(int master); /* TIOCSPTLCK */
+int sys_tty_peer(int master); /* TIOCGPTPEER: the slave, without any path */
+int sys_tty_number(int master); /* TIOCGPTN */
 int sys_tty_get_size(int fd, uint16_t *rows, uint16_t *cols);
 int sys_tty_set_size(int fd, uint16_t rows, uint16_t cols);
 int sys_tty_set_controlling(int fd);
