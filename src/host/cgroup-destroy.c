@@ -5,7 +5,8 @@
  * Normally one rmdir per hierarchy. EBUSY means that there are cgroups below, made by the
  * container, or processes that still die. v2 tells when the last one is gone, and in hybrid
  * mode that holds for the v1 hierarchies too, since a task leaves all of its cgroups at once;
- * so v2 goes first. Pure v1 has no such event and is asked again after short pauses.
+ * so v2 goes first. Pure v1 has no such event; there the exits of the processes that are
+ * left are waited for.
  */
 
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include "sys/file.h"
 #include "sys/process.h"
 
-enum { LIMIT_MS = 10000, PAUSE_MIN_US = 100, PAUSE_MAX_US = 10000 };
+enum { LIMIT_MS = 10000 };
 
 /* 0 also when it was not there. */
 static int remove_dir(const struct host_cgroup *cg, int fd, const char *path)
@@ -53,41 +54,41 @@ static int remove_below(struct host_cgroup *cg, int dirfd)
 
 /* ---- one hierarchy -------------------------------------------------------------------- */
 
-/* Processes that outlived the container's init, as those of a shared pid namespace do. */
-static void kill_rest(struct host_cgroup *cg, int i, int dirfd)
+/* Kills what outlived the container's init, as in a shared pid namespace, and waits for it. */
+static void end_rest(struct host_cgroup *cg, int i, int dirfd, int64_t deadline)
 {
 	DV_CLEANUP(dv_freep) pid_t *pids = NULL;
+	bool is_killed;
 	size_t n = 0;
 
-	if (cg->pub[i].is_v2 && cgroup_write(cg, dirfd, "cgroup.kill", "1") == 0)
-		return;
-	(void)cgroup_collect_pids(dirfd, &pids, &n);
+	is_killed = cg->pub[i].is_v2 && cgroup_write(cg, dirfd, "cgroup.kill", "1") == 0;
+	if (!is_killed)
+		(void)cgroup_collect_pids(dirfd, &pids, &n);
 	for (size_t k = 0; k < n; k++)
 		(void)sys_kill(pids[k], SIGKILL);
+	if (cg->pub[i].is_v2)
+		(void)cgroup_wait_event(dirfd, "populated", 0, deadline);
+	else
+		cgroup_wait_exits(pids, n, deadline);
 }
 
 static int destroy_slowly(struct host_cgroup *cg, int i, int64_t deadline)
 {
-	unsigned pause = PAUSE_MIN_US;
 	int dirfd = cgroup_dir(cg, i), r;
 
 	if (dirfd < 0)
 		return dirfd == -ENOENT ? 0 : dirfd;
 	if (cg->mode != HOST_CGROUP_V2)
 		cgroup_thaw_v1(cg);
-	for (;;) {
+	for (bool again = false;; again = true) {
 		(void)remove_below(cg, dirfd);
 		r = remove_dir(cg, cg->hiers[i].rootfd, cgroup_rel(cg, i));
 		if (r != -EBUSY || cgroup_now_ms() >= deadline)
 			return r;
-		kill_rest(cg, i, dirfd);
-		if (cg->pub[i].is_v2)
-			(void)cgroup_wait_event(dirfd, "populated", 0, deadline);
-		r = remove_dir(cg, cg->hiers[i].rootfd, cgroup_rel(cg, i));
-		if (r != -EBUSY)
-			return r;
-		cgroup_sleep_us(pause);
-		pause = DV_MIN(2 * pause, (unsigned)PAUSE_MAX_US);
+		/* Waited already: the last task is between its exit and leaving the cgroup. */
+		if (again)
+			cgroup_pause_ms(1);
+		end_rest(cg, i, dirfd, deadline);
 	}
 }
 

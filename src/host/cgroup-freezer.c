@@ -9,17 +9,13 @@
  */
 
 #include <errno.h>
+#include <sched.h>
 
 #include "base/str.h"
 #include "cgroup-private.h"
 #include "sys/file.h"
 
-enum {
-	V1_SPINS = 20, /* tries without a pause: most freezes need one or two */
-	V1_PAUSE_US = 50, /* between tries after that */
-	V1_THAW_EVERY = 50, /* tries */
-	V1_THAW_US = 1000,
-};
+enum { V1_PAUSE_EVERY = 20, V1_THAW_EVERY = 60 }; /* tries; most freezes need one or two */
 
 static int freezer_v1(struct host_cgroup *cg)
 {
@@ -56,12 +52,12 @@ static struct dv_err *freeze_v1(struct host_cgroup *cg, int dirfd, int64_t deadl
 			return dv_err_new(DV_INTERNAL, "unexpected state %s while freezing", state);
 		if (cgroup_now_ms() >= deadline)
 			return dv_err_new(DV_DEADLINE, "unable to freeze");
-		if (i % V1_THAW_EVERY == 0) {
+		if (i % V1_THAW_EVERY == 0)
 			(void)cgroup_write(cg, dirfd, "freezer.state", "THAWED");
-			cgroup_sleep_us(V1_THAW_US);
-		} else if (i > V1_SPINS) {
-			cgroup_sleep_us(V1_PAUSE_US);
-		}
+		if (i % V1_PAUSE_EVERY == 0)
+			cgroup_pause_ms(1);
+		else
+			sched_yield();
 	}
 }
 

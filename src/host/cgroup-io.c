@@ -200,11 +200,9 @@ int64_t cgroup_now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-void cgroup_sleep_us(unsigned us)
+void cgroup_pause_ms(int ms)
 {
-	struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000L };
-
-	nanosleep(&t, NULL);
+	(void)poll(NULL, 0, ms);
 }
 
 int cgroup_wait_event(int dirfd, const char *key, uint64_t want, int64_t deadline_ms)

@@ -17,7 +17,7 @@
 #include "cgroup-private.h"
 #include "sys/file.h"
 
-enum { NEW_TASK_TRIES = 50, NEW_TASK_US = 1000, NEW_TASK_LONG_US = 30000 };
+enum { NEW_TASK_TRIES = 100 };
 
 /* ---- exec --cgroup -------------------------------------------------------------------- */
 
@@ -333,7 +333,7 @@ static int write_pid(const struct host_cgroup *cg, int dirfd, pid_t pid)
 		r = cgroup_write(cg, dirfd, "cgroup.procs", text);
 		if (r != -EINVAL || i >= NEW_TASK_TRIES)
 			return r;
-		cgroup_sleep_us(i < NEW_TASK_TRIES - 3 ? NEW_TASK_US : NEW_TASK_LONG_US);
+		cgroup_pause_ms(1);
 	}
 }
 

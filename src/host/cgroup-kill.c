@@ -15,7 +15,7 @@
 #include "sys/file.h"
 #include "sys/process.h"
 
-enum { FREEZE_MS = 500, ROUNDS = 100, ROUND_US = 1000 };
+enum { FREEZE_MS = 500, ROUNDS = 100, ROUND_MS = 20 };
 
 /* ---- listing -------------------------------------------------------------------------- */
 
@@ -124,7 +124,20 @@ static bool kill_by_kernel(struct host_cgroup *cg)
 	return dirfd >= 0 && cgroup_write(cg, dirfd, "cgroup.kill", "1") == 0;
 }
 
-static struct dv_err *kill_once(struct host_cgroup *cg, int signo, size_t *ret_n)
+void cgroup_wait_exits(const pid_t *pids, size_t n, int64_t deadline_ms)
+{
+	for (size_t i = 0; i < n; i++) {
+		int64_t left = deadline_ms - cgroup_now_ms();
+		int fd = left > 0 ? sys_pidfd_open(pids[i]) : -1;
+
+		if (fd >= 0)
+			(void)sys_poll_in(fd, (int)left);
+		sys_close(fd);
+	}
+}
+
+/* Signals those in the list; SIGKILL: waits @wait_ms for them to be gone. */
+static struct dv_err *kill_once(struct host_cgroup *cg, int signo, int wait_ms, size_t *ret_n)
 {
 	DV_CLEANUP(dv_freep) pid_t *pids = NULL;
 	struct dv_err *e;
@@ -138,6 +151,8 @@ static struct dv_err *kill_once(struct host_cgroup *cg, int signo, size_t *ret_n
 		if (r < 0 && r != -ESRCH)
 			dv_log(cg->log, DV_WARN, "kill %d: %s", pids[i], dv_errno_text(-r));
 	}
+	if (wait_ms > 0)
+		cgroup_wait_exits(pids, *ret_n, cgroup_now_ms() + wait_ms);
 	return NULL;
 }
 
@@ -155,14 +170,12 @@ static struct dv_err *kill_by_hand(struct host_cgroup *cg, int signo)
 		dv_log(cg->log, DV_WARN, "%s", dv_err_message(e));
 	dv_err_free(e);
 
-	e = kill_once(cg, signo, &n);
+	e = kill_once(cg, signo, 0, &n);
 	if (is_frozen && (!was_frozen || signo == SIGKILL))
 		dv_err_free(host_cgroup_thaw(cg));
 	/* Not frozen: some may have been forked while we were reading. */
-	for (int i = 0; i < ROUNDS && !e && !is_frozen && n > 0 && signo == SIGKILL; i++) {
-		cgroup_sleep_us(ROUND_US);
-		e = kill_once(cg, signo, &n);
-	}
+	for (int i = 0; i < ROUNDS && !e && !is_frozen && n > 0 && signo == SIGKILL; i++)
+		e = kill_once(cg, signo, ROUND_MS, &n);
 	return e;
 }
 

@@ -119,7 +119,8 @@ int cgroup_read_u64(int dirfd, const char *name, uint64_t *ret);
 bool cgroup_find_key(const char *text, const char *key, uint64_t *ret);
 
 int64_t cgroup_now_ms(void);
-void cgroup_sleep_us(unsigned us);
+/* For the few things of v1 that the kernel has no event for. */
+void cgroup_pause_ms(int ms);
 /*
  * Waits until the line "key number" of @dirfd's cgroup.events has @want, woken by the kernel.
  * 0, -ETIMEDOUT, or -errno (-ENOENT, -ENODEV: the cgroup is gone).
@@ -134,6 +135,8 @@ int cgroup_each_subdir(int dirfd, cgroup_subdir_fn fn, void *arg);
 
 /* Processes in @dirfd and below, appended to a heap array; -errno for @dirfd itself only. */
 int cgroup_collect_pids(int dirfd, pid_t **pids, size_t *n);
+/* Waits until all of @pids have exited, or @deadline_ms. */
+void cgroup_wait_exits(const pid_t *pids, size_t n, int64_t deadline_ms);
 /* The directory with the memory controller, v1 or v2; -errno. */
 int cgroup_memory_dir(struct host_cgroup *cg, bool *ret_is_v2);
 /* Best effort: writes THAWED to a v1 freezer. */

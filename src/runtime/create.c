@@ -321,7 +321,7 @@ static struct dv_err *init_launch(struct rt_launch *l, const struct rt_context *
 	l->io = &o->io;
 	l->no_subreaper = o->no_subreaper;
 	l->is_unprivileged = rt_is_unprivileged();
-	return rt_prepare_fds(l->io, &l->preserve_fds);
+	return rt_prepare_fds(ctx, l->io, &l->preserve_fds);
 }
 
 static void fini_launch(struct rt_launch *l)

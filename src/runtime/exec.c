@@ -292,7 +292,7 @@ struct dv_err *rt_exec(const struct rt_context *ctx, const struct rt_exec_opts *
 	l.io = &o->io;
 	l.no_subreaper = o->no_subreaper;
 	l.is_unprivileged = rt_is_unprivileged();
-	e = rt_prepare_fds(l.io, &l.preserve_fds);
+	e = rt_prepare_fds(ctx, l.io, &l.preserve_fds);
 	if (!e)
 		e = launch(&l, o, &subs);
 	if (!e && o->io.is_detached)

@@ -187,7 +187,8 @@ struct dv_err *rt_prepare_process(struct rt_launch *l) DV_CHECK;
 struct dv_err *rt_prepare_io(struct rt_launch *l) DV_CHECK;
 struct dv_err *rt_prepare_seccomp(struct rt_launch *l, const struct spec_seccomp *s) DV_CHECK;
 /* Checks fds 3 ... 3+n-1 and marks everything above close-on-exec. First thing of all. */
-struct dv_err *rt_prepare_fds(const struct rt_io_opts *io, unsigned *ret_preserve) DV_CHECK;
+struct dv_err *rt_prepare_fds(const struct rt_context *ctx, const struct rt_io_opts *io,
+			      unsigned *ret_preserve) DV_CHECK;
 
 unsigned long rt_ns_flag(enum spec_ns ns); /* CLONE_NEW* */
 const char *rt_ns_file(enum spec_ns ns); /* the name in /proc/<pid>/ns */

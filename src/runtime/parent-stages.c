@@ -27,7 +27,7 @@ struct dv_err *rt_parent_write_maps(struct rt_launch *l, int value)
 {
 	struct host_idmap_how how = {
 		.denies_setgroups = l->denies_setgroups,
-		.search_path = getenv("PATH"),
+		.search_path = l->ctx->search_path,
 	};
 
 	(void)value;

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child/child-private.h"
+#include "child-private.h"
 #include "host/resctrl.h"
 #include "launch-private.h"
 #include "parent-private.h"

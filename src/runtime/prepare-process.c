@@ -50,7 +50,6 @@ static const char *env_get(const struct rt_launch *l, const char *name)
 static struct dv_err *prepare_env(struct rt_launch *l)
 {
 	const struct spec_process *p = l->process;
-	const char *listen = getenv("LISTEN_FDS");
 	size_t n = 0;
 
 	/* LISTEN_FDS, LISTEN_PID, NOTIFY_SOCKET, HOME, NULL */
@@ -67,8 +66,8 @@ static struct dv_err *prepare_env(struct rt_launch *l)
 				i, p->env[i]);
 		env_put(l, &n, dv_arena_strdup(&l->arena, p->env[i]));
 	}
-	if (listen) {
-		env_put(l, &n, dv_arena_printf(&l->arena, "LISTEN_FDS=%s", listen));
+	if (l->ctx->n_listen_fds > 0) {
+		env_put(l, &n, dv_arena_printf(&l->arena, "LISTEN_FDS=%u", l->ctx->n_listen_fds));
 		env_put(l, &n, dv_arena_strdup(&l->arena, "LISTEN_PID=1"));
 	}
 	if (l->notify_dir)

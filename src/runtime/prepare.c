@@ -29,6 +29,8 @@
 #include "sys/process.h"
 #include "sys/sock.h"
 
+enum { MAX_FDS = 65536 };
+
 static const unsigned long ns_flag[SPEC_NS__N] = {
 	[SPEC_NS_USER] = CLONE_NEWUSER, [SPEC_NS_CGROUP] = CLONE_NEWCGROUP,
 	[SPEC_NS_IPC] = CLONE_NEWIPC,	[SPEC_NS_UTS] = CLONE_NEWUTS,
@@ -114,17 +116,15 @@ void rt_launch_fini(struct rt_launch *l)
 
 /* ---- descriptors ------------------------------------------------------------------------ */
 
-struct dv_err *rt_prepare_fds(const struct rt_io_opts *io, unsigned *ret_preserve)
+struct dv_err *rt_prepare_fds(const struct rt_context *ctx, const struct rt_io_opts *io,
+			      unsigned *ret_preserve)
 {
-	const char *listen = getenv("LISTEN_FDS");
-	unsigned n = io->preserve_fds;
-	uint32_t n_listen = 0;
+	unsigned n;
 
-	if (listen && !dv_parse_u32(listen, &n_listen))
-		return dv_err_new(DV_INVALID, "LISTEN_FDS: expected a number, got \"%s\"", listen);
-	if (n > 65536 || n_listen > 65536)
-		return dv_err_new(DV_INVALID, "too many file descriptors to preserve: %u", n);
-	n += n_listen;
+	if (io->preserve_fds > MAX_FDS || ctx->n_listen_fds > MAX_FDS)
+		return dv_err_new(DV_INVALID, "too many file descriptors to preserve: %u",
+				  DV_MAX(io->preserve_fds, ctx->n_listen_fds));
+	n = io->preserve_fds + ctx->n_listen_fds;
 	for (unsigned fd = 3; fd < 3 + n; fd++) {
 		int flags = sys_fcntl((int)fd, F_GETFD, 0);
 

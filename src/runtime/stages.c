@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "child/child-private.h"
+#include "child-private.h"
 #include "launch-private.h"
 #include "parent-private.h"
 

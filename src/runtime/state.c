@@ -320,7 +320,7 @@ static void set_key(struct rt_container *c, const char *key, char *value)
 		}
 	}
 	if (dv_streq(key, "pid"))
-		c->pid = atoi(value);
+		c->pid = (pid_t)strtol(value, NULL, 10);
 	else if (dv_streq(key, "starttime"))
 		st->starttime = strtoull(value, NULL, 10);
 	else if (dv_streq(key, "personality")) {
@@ -513,7 +513,7 @@ static void format_json(const struct rt_container *c, const char *indent, bool i
 		dv_jw_object_end(&w);
 	}
 	if (is_full)
-		dv_jw_string(&w, "owner", c->owner ? c->owner : "");
+		dv_jw_string(&w, "owner", ""); /* runc fills it in for `list` alone */
 	dv_jw_object_end(&w);
 }
 

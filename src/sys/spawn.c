@@ -15,6 +15,15 @@
 #include "sys/file.h"
 #include "sys/process.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 enum { STACK_SIZE = 32 * 1024 };
 
 struct spawn {
@@ -70,6 +79,10 @@ int sys_spawn(const char *path, char *const argv[], char *const envp[], const in
 		    &s, &pidfd);
 	if (pid < 0)
 		s.err = -errno;
+#ifdef __SANITIZE_ADDRESS__
+	/* The child never left its frames: their red zones are still marked. */
+	__asan_unpoison_memory_region(stack, sizeof(stack));
+#endif
 	(void)sys_sigmask_set(&old);
 	if (s.err) {
 		if (pid > 0)

@@ -2,6 +2,7 @@
 """Debian's containerd drives the runtime: `ctr run --runc-binary`, through containerd's own shim."""
 
 import json
+import pathlib
 
 import pytest
 
@@ -80,7 +81,6 @@ def test_detached_exec_stop_remove(run, ctr):
     assert ctr("tasks", "exec", "--exec-id", "e1", "c4", "echo", "inside") == "inside\n"
     ctr("tasks", "exec", "--exec-id", "e2", "c4", "sh", "-c", "exit 7", status=7)
     assert ctr("tasks", "exec", "--exec-id", "e3", "--cwd", "/bin", "--user", "1000", "c4", "sh", "-c", "pwd; id -u") == "/bin\n1000\n"
-    assert "sleep 1000" not in ctr("tasks", "ps", "c4") or True
     ctr("tasks", "kill", "-s", "KILL", "c4")
     eventually(lambda: "STOPPED" in ctr("tasks", "list"), "it is stopped")
     ctr("tasks", "delete", "c4", status=None)
@@ -89,7 +89,7 @@ def test_detached_exec_stop_remove(run, ctr):
 
 
 def test_stdin(run, ctr):
-    assert run("c5", "cat", options=["--rm"], input="through\n") == "through\n"
+    assert run("c5", "head", "-n", "1", options=["--rm"], input="through\n") == "through\n"
 
 
 def test_pause_and_resume(run, ctr):
@@ -102,7 +102,8 @@ def test_pause_and_resume(run, ctr):
 
 def test_terminal(run, ctr):
     process, terminal = in_terminal(
-        daemon.argv(ctr, "run", *ctr.runtime_args, "--rm", "-t", image.NAME, "c7", "sh", "-c", "tty; stty size; read x; echo got $x"),
+        daemon.argv(ctr, "run", *ctr.runtime_args, "--rm", "-t", image.NAME, "c7", "sh", "-c",
+                    "tty; until stty size 2>/dev/null | grep '30 90'; do sleep 0.1; done; read x; echo got $x"),
         rows=30, columns=90, env=daemon.environment(ctr.directory))
     terminal.read_until("30 90")
     assert "/dev/pts/0" in terminal.text
@@ -125,9 +126,10 @@ def test_exec_of_a_program_that_does_not_exist(run, ctr):
 
 
 def test_limits(run, ctr):
-    out = run("c10", "sh", "-c", "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null",
-              options=["--rm", "--memory-limit", str(64 << 20)])
-    assert out.split() == [str(64 << 20)]
+    run("c10", "sleep", "1000", options=["-d", "--memory-limit", str(64 << 20)])
+    groups = [pathlib.Path(p) for p in leftovers.cgroups([f"{ctr.namespace}/c10"])]
+    files = [p / name for p in groups for name in ("memory.max", "memory.limit_in_bytes") if (p / name).exists()]
+    assert [f.read_text().strip() for f in files] == [str(64 << 20)]
 
 
 def test_metrics(run, ctr):
@@ -136,11 +138,9 @@ def test_metrics(run, ctr):
     assert json.loads(metrics)
 
 
-def test_update(run, ctr):
+def test_ps(run, ctr):
     run("c12", "sleep", "1000", options=["-d"])
-    assert ctr("tasks", "exec", "--exec-id", "e", "c12", "true") == ""
-    pids = ctr("tasks", "ps", "c12").split()
-    assert len(pids) >= 3
+    assert len(ctr("tasks", "ps", "c12").splitlines()) == 2
 
 
 def test_privileged_and_host_network(run):

@@ -22,6 +22,17 @@
 /* The inode number of the kernel's first user namespace (PROC_USER_INIT_INO). */
 #define INITIAL_USERNS_INO 0xEFFFFFFDU
 
+/* sd_listen_fds(3): the descriptors are ours only if the variable was meant for this process. */
+static unsigned n_listen_fds(void)
+{
+	const char *pid_text = getenv("LISTEN_PID"), *n_text = getenv("LISTEN_FDS");
+	uint32_t pid, n;
+
+	if (!pid_text || !n_text || !dv_parse_u32(pid_text, &pid) || !dv_parse_u32(n_text, &n))
+		return 0;
+	return pid == (uint32_t)getpid() ? n : 0;
+}
+
 void cli_init(struct cli *cli, const char *argv0)
 {
 	const char *slash = strrchr(argv0, '/');
@@ -36,6 +47,8 @@ void cli_init(struct cli *cli, const char *argv0)
 	cli->ctx = (struct rt_context){
 		.program = cli->name,
 		.log = &cli->log,
+		.search_path = getenv("PATH"),
+		.n_listen_fds = n_listen_fds(),
 		.notify_socket = getenv("NOTIFY_SOCKET"),
 	};
 }

@@ -8,7 +8,7 @@
  * openat2(RESOLVE_IN_ROOT), mounts are placed by descriptor.
  */
 
-#include "../launch-private.h"
+#include "launch-private.h"
 
 /* The child's main: walks the stages, then executes. Never returns. */
 DV_NORETURN void rt_child_main(struct rt_launch *l);

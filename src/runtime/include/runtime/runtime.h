@@ -31,6 +31,8 @@ struct rt_context {
 	const char *program; /* basename of argv[0], for messages */
 	const struct dv_log *log; /* warnings and debug lines */
 	bool is_rootless;
+	const char *search_path; /* $PATH, for newuidmap; NULL: the usual directories */
+	unsigned n_listen_fds; /* socket activation: handed down behind standard error */
 	const char *notify_socket; /* $NOTIFY_SOCKET; NULL or "": nobody waits */
 };
 
@@ -48,7 +50,7 @@ struct rt_container {
 	struct spec_string_pair *annotations;
 	size_t n_annotations;
 	enum rt_status status; /* as it was when it was loaded */
-	pid_t pid; /* 0 when stopped or creating */
+	pid_t pid; /* 0 while creating; of a stopped one what it was */
 	struct host_cgroup *cgroup;
 	struct rt_state *state; /* private */
 };
