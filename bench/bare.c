@@ -253,17 +253,20 @@ static int state_open_init(const struct container *c)
 	return (int)must(pidfd, "pidfd_open", text);
 }
 
-/* Says that all is ready, and waits for `start` to open the other end of the fifo. */
+/*
+ * Says that all is ready, and waits for `start` to write to the fifo. This direction, because `start`
+ * then ends without waiting for us to wake up.
+ */
 static void start_await(int fifo, int ready)
 {
-	char path[64];
+	char path[64], byte;
 	int fd;
 
 	must(write(ready, "1", 1), "write", "ready");
 	close(ready);
 	format_path(path, sizeof(path), "/proc/self/fd/%d", fifo);
-	fd = (int)must(open(path, O_WRONLY | O_CLOEXEC), "open", "exec.fifo");
-	must(write(fd, "1", 1), "write", "exec.fifo");
+	fd = (int)must(open(path, O_RDONLY | O_CLOEXEC), "open", "exec.fifo");
+	must(read(fd, &byte, 1), "read", "exec.fifo");
 }
 
 static int verb_create(struct container *c, char **argv)
@@ -297,14 +300,15 @@ static int verb_create(struct container *c, char **argv)
 
 static int verb_start(struct container *c, char **argv)
 {
-	char path[512], byte;
+	char path[512];
 	int fd;
 
 	(void)argv;
 	state_path(c, "exec.fifo", path, sizeof(path));
-	fd = (int)must(open(path, O_RDONLY | O_CLOEXEC), "open", path);
-	must(read(fd, &byte, 1), "read", path);
+	fd = (int)must(open(path, O_WRONLY | O_CLOEXEC), "open", path);
 	must(unlink(path), "unlink", path);
+	/* Last: whom this wakes may well take our CPU. */
+	must(write(fd, "1", 1), "write", path);
 	return 0;
 }
 

@@ -70,9 +70,9 @@ def libc(name, *args):
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def is_cgroup2(path):
+def is_mount(path, fs_type):
     with open("/proc/self/mounts", encoding="utf-8") as mounts:
-        return any(line.split()[1:3] == [path, "cgroup2"] for line in mounts)
+        return any(line.split()[1:3] == [path, fs_type] for line in mounts)
 
 
 # ---- the worker: spawns and times ----------------------------------------------------------------
@@ -170,11 +170,11 @@ class Peer:
 
     def __init__(self, name, binary, place):
         self.name, self.binary, self.place = name, binary, place
-        self.root = os.path.join(place.top, "root-" + name)
+        self.root = os.path.join(place.state, name)
         self.id = f"{place.prefix}-{name}"
         self.failed = {}  # op -> why
         os.mkdir(self.root, 0o700)
-        hide = name == "crun" and is_cgroup2(UNIFIED)
+        hide = name == "crun" and is_mount(UNIFIED, "cgroup2")
         log = os.path.join(place.top, name + ".log")
         self.worker = Worker(log, place.top, hide)
 
@@ -238,6 +238,9 @@ class Place:
 
     def __init__(self):
         self.top = tempfile.mkdtemp(prefix="davit-bench-")
+        # Runtimes keep their state in /run; on a disk's file system it would cost milliseconds.
+        memory = [path for path in ("/run", "/dev/shm") if is_mount(path, "tmpfs")]
+        self.state = tempfile.mkdtemp(prefix="davit-bench-", dir=(memory or [self.top])[0])
         self.prefix = f"davit-bench-{os.getpid()}"
         self.rootfs = os.path.join(self.top, "rootfs")
         self.args = {
@@ -287,7 +290,7 @@ class Place:
     def _mounts(self):
         with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
             points = [line.split()[4] for line in mounts]
-        return [point for point in points if point.startswith(self.top + "/")]
+        return [point for point in points if point.startswith((self.top + "/", self.state + "/"))]
 
     def clean(self):
         """Kills what is left, and removes cgroups, mounts and files. Says what it could not."""
@@ -306,8 +309,9 @@ class Place:
         for point in reversed(self._mounts()):
             LIBC.umount2(point.encode(), MNT_DETACH)
         if not self._mounts():  # never remove files through a mount
+            shutil.rmtree(self.state, ignore_errors=True)
             shutil.rmtree(self.top, ignore_errors=True)
-        for path in [*self._cgroups(), *glob.glob(self.top)]:
+        for path in [*self._cgroups(), *glob.glob(self.top), *glob.glob(self.state)]:
             print(f"bench: could not remove {path}", file=sys.stderr)
 
 
@@ -541,7 +545,8 @@ def print_conditions(rounds, settle):
     time.sleep(0.5)
     total_after, idle_after = ticks()
     share = (idle_after - idle) / max(1, total_after - total)
-    mode = "v2" if is_cgroup2(CGROUP_ROOT) else "hybrid" if is_cgroup2(UNIFIED) else "v1"
+    modes = {CGROUP_ROOT: "v2", UNIFIED: "hybrid"}
+    mode = next((modes[path] for path in modes if is_mount(path, "cgroup2")), "v1")
     print(f"Linux {os.uname().release}, {os.cpu_count()} CPUs {share:.0%} idle, cgroups {mode}, "
           f"{rounds} rounds after {WARM_UP}, {settle * 1e3:g} ms between measurements")
     if share < 0.9:

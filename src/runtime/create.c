@@ -162,6 +162,15 @@ static bool is_delegated(const struct rt_launch *l)
 	return false;
 }
 
+static void warn_unkillable(const struct rt_launch *l)
+{
+	if (!host_cgroup_is_partial(l->c->cgroup) ||
+	    (l->ns_new | l->ns_joined) & NS_BIT(SPEC_NS_PID))
+		return;
+	dv_log(l->ctx->log, DV_WARN,
+	       "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is strongly discouraged (as it is impossible to properly kill all container's processes).");
+}
+
 static struct dv_err *make_cgroup(struct rt_launch *l)
 {
 	const struct spec_linux *x = &l->spec->linux;
@@ -170,6 +179,10 @@ static struct dv_err *make_cgroup(struct rt_launch *l)
 	uint32_t uid;
 
 	e = host_cgroup_create(cg, x->resources);
+	if (!e)
+		e = rt_container_save_cgroup(l->c);
+	if (!e)
+		warn_unkillable(l);
 	if (!e)
 		e = host_cgroup_set(cg, x->resources, HOST_CGROUP_CREATE);
 	if (!e)

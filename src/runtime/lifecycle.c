@@ -386,11 +386,26 @@ static struct dv_err *remove_stray(const struct rt_context *ctx, const char *id)
 	return r < 0 ? dv_err_sys(r, "remove state directory of %s", id) : NULL;
 }
 
-/* The creator was killed, or is still at work: then it loses. */
+/*
+ * The creator was killed, or is still at work: then it loses. Before it made the cgroup, a
+ * process in there is not ours; then the cgroup is left alone.
+ */
 static struct dv_err *kill_half_made(struct rt_container *c)
 {
-	struct dv_err *e = kill_cgroup(c);
+	DV_CLEANUP(dv_freep) pid_t *pids = NULL;
+	struct dv_err *e;
+	size_t n = 0;
 
+	if (!c->cgroup)
+		return NULL;
+	if (!c->state->cgroup_is_made) {
+		e = host_cgroup_pids(c->cgroup, &pids, &n);
+		dv_err_free(e);
+		if (n > 0)
+			c->cgroup = host_cgroup_free(c->cgroup);
+		return NULL;
+	}
+	e = kill_cgroup(c);
 	if (e && dv_err_code(e) == DV_NOT_FOUND)
 		e = dv_err_free(e);
 	return e;

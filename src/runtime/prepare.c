@@ -105,6 +105,8 @@ void rt_launch_fini(struct rt_launch *l)
 	sys_close(l->hostrootfd);
 	sys_close(l->rootfs_tree);
 	sys_close(l->notify_tree);
+	if (l->notify_dir)
+		sys_close(l->notify_sock);
 	sys_close(l->sync[0]);
 	sys_close(l->sync[1]);
 	sys_close(l->console_sock);

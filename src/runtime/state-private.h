@@ -42,6 +42,7 @@ struct rt_state {
 	unsigned long personality;
 	struct spec_memory_policy *memory_policy; /* NULL: none */
 	bool no_new_keyring;
+	bool cgroup_is_made; /* else a process in it is somebody else's */
 	struct host_resctrl_state resctrl;
 	const char *clos_id;
 	const char *listener_path, *listener_metadata; /* seccomp agent of the config */
@@ -59,6 +60,9 @@ struct dv_err *rt_container_new(const struct rt_context *ctx, const char *id,
 
 /* Writes the state file atomically from @c. */
 struct dv_err *rt_container_save(const struct rt_container *c) DV_CHECK;
+
+/* Notes that the cgroup is ours from now on. */
+struct dv_err *rt_container_save_cgroup(struct rt_container *c) DV_CHECK;
 
 /* Removes the directory with all that is in it. */
 struct dv_err *rt_container_remove_dir(struct rt_container *c) DV_CHECK;

@@ -159,7 +159,15 @@ struct dv_err *rt_container_new(const struct rt_context *ctx, const char *id,
 
 struct dv_err *rt_container_remove_dir(struct rt_container *c)
 {
-	int r = sys_remove_tree(c->state->rootfd, c->id);
+	int r;
+
+	/* Mostly there is but one file. */
+	(void)sys_unlinkat(c->state->dirfd, "state", 0);
+	r = sys_unlinkat(c->state->rootfd, c->id, AT_REMOVEDIR);
+	if (r < 0 && r != -ENOENT)
+		r = sys_remove_tree(c->state->rootfd, c->id);
+	if (r == -ENOENT)
+		r = 0;
 
 	return r < 0 ? dv_err_sys(r, "remove state directory of %s", c->id) : NULL;
 }
@@ -250,22 +258,42 @@ static void format_state(const struct rt_container *c, struct dv_strbuf *b)
 	}
 	if (c->cgroup)
 		host_cgroup_format(c->cgroup, b);
+	dv_strbuf_add(b, "complete 1\n");
+	if (st->cgroup_is_made)
+		dv_strbuf_add(b, "owns-cgroup 1\n");
 }
 
+/*
+ * A new container's file is written in place: until its last line is there, readers say that
+ * the container does not exist yet. Later ones replace it.
+ */
 struct dv_err *rt_container_save(const struct rt_container *c)
 {
+	const char *name = c->pid == 0 ? "state" : "state.new";
 	struct dv_strbuf text = DV_STRBUF_INIT;
 	int fd, r;
 
 	format_state(c, &text);
-	fd = sys_openat(c->state->dirfd, "state.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
-			0600);
+	fd = sys_openat(c->state->dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 	r = fd < 0 ? fd : sys_write_all(fd, text.data, text.len);
 	sys_close(fd);
 	dv_strbuf_fini(&text);
-	if (r == 0)
-		r = sys_renameat(c->state->dirfd, "state.new", c->state->dirfd, "state");
+	if (r == 0 && c->pid != 0)
+		r = sys_renameat(c->state->dirfd, name, c->state->dirfd, "state");
 	return r < 0 ? dv_err_sys(r, "write state of %s", c->id) : NULL;
+}
+
+/* Appended, not replaced: at this moment there is only the creator, and one line is atomic. */
+struct dv_err *rt_container_save_cgroup(struct rt_container *c)
+{
+	static const char line[] = "owns-cgroup 1\n";
+	DV_CLEANUP(sys_closep) int fd = -1;
+	ssize_t n;
+
+	c->state->cgroup_is_made = true;
+	fd = sys_openat(c->state->dirfd, "state", O_WRONLY | O_APPEND | O_NOFOLLOW, 0);
+	n = fd < 0 ? fd : sys_write(fd, line, sizeof(line) - 1);
+	return n < 0 ? dv_err_sys((int)n, "write state of %s", c->id) : NULL;
 }
 
 struct dv_err *rt_read_file(struct dv_arena *arena, int dirfd, const char *path, size_t max,
@@ -371,6 +399,7 @@ static struct dv_err *parse_state(const struct rt_context *ctx, struct rt_contai
 		return dv_err_new(DV_DATA_LOSS, "state file is not one of this version");
 	c->annotations = dv_arena_new_n(&c->state->arena, struct spec_string_pair,
 					count_lines(text, "\nannotation ") + 1);
+	c->state->cgroup_is_made = strstr(text, "\nowns-cgroup 1\n");
 	if (strstr(text, "\ncgroup")) {
 		struct dv_err *e = host_cgroup_parse(text, ctx->log, &c->cgroup);
 
@@ -473,6 +502,8 @@ struct dv_err *rt_load(const struct rt_context *ctx, const char *id, struct rt_c
 		return dv_err_sys(st->rootfd < 0 ? st->rootfd : st->dirfd, "open state of %s", id);
 
 	e = rt_read_file(&st->arena, st->dirfd, "state", STATE_MAX, &text, &len);
+	if (!e && !strstr(text, "\ncomplete 1\n"))
+		e = dv_err_new(DV_NOT_FOUND, "state file is not complete");
 	if (e && dv_err_code(e) == DV_NOT_FOUND) {
 		dv_err_free(e);
 		return dv_err_new(DV_NOT_FOUND, "container does not exist: %s", id);

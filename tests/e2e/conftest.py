@@ -80,11 +80,11 @@ def oci(binary, work):
 
 
 @pytest.fixture
-def box(oci, work, rootfs_template):
+def box(oci, work):
     """box("true") is a new container that runs that; see harness/runtime.py."""
     if not machine.is_root():
         pytest.skip("needs root")
-    return runtime.Maker(oci, work, rootfs_template, f"{work.name}-")
+    return runtime.Maker(oci, work, f"{work.name}-")
 
 
 @pytest.fixture(autouse=True)

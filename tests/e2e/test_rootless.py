@@ -38,7 +38,7 @@ class RootlessMaker(runtime.Maker):
 
 
 @pytest.fixture
-def user(binary, work, oci, session_dir, rootfs_template):
+def user(binary, work, oci, session_dir):
     """Makes containers of the user @UID."""
     if not machine.is_root():
         pytest.skip("needs root to become a user")
@@ -54,7 +54,7 @@ def user(binary, work, oci, session_dir, rootfs_template):
     subprocess.run(["chown", "-R", f"{UID}:{UID}", str(home)], check=True)
     rt = runtime.Runtime(copy, home / "state", as_user(UID, home))
 
-    maker = RootlessMaker(rt, home, rootfs_template, f"{work.name}-", owner=UID)
+    maker = RootlessMaker(rt, home, f"{work.name}-", owner=UID)
     yield maker
     for id in maker.ids:
         rt("delete", "--force", id, status=None)

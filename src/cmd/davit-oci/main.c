@@ -9,6 +9,7 @@
  * itself failed.
  */
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -187,6 +188,8 @@ int main(int argc, char **argv)
 	struct cli cli;
 	int status;
 
+	/* Whoever ignores it hands that down, and then nobody can wait for a hook. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	cli_init(&cli, argc > 0 ? argv[0] : "");
 	/* Parsing moves the words about; sealing needs them as they came. */
 	cli.argv = dv_new_n(char *, (size_t)argc + 1);

@@ -394,6 +394,22 @@ static int do_mount(struct rt_launch *l, struct rt_mount *m, char *text)
 						: mount_fs(l, m, target, text);
 }
 
+/* Where the container's NOTIFY_SOCKET points to. */
+static int mount_notify(struct rt_launch *l, char *text)
+{
+	DV_CLEANUP(sys_closep) int target = -1;
+	int r;
+
+	if (l->notify_tree < 0)
+		l->notify_tree = sys_open_tree(AT_FDCWD, l->notify_dir, OPEN_TREE_CLONE);
+	if (l->notify_tree < 0)
+		return rt_explain(text, l->notify_tree, "open %s", l->notify_dir);
+	target = rt_child_target(l, "/run/notify", false, false);
+	r = target < 0 ? target : sys_move_mount_fd(l->notify_tree, target);
+	l->notify_tree = sys_close(l->notify_tree);
+	return r < 0 ? rt_explain(text, r, "mount /run/notify") : 0;
+}
+
 int rt_child_mounts(struct rt_launch *l, char *text)
 {
 	char why[RT_TEXT_MAX] = "";
@@ -408,7 +424,7 @@ int rt_child_mounts(struct rt_launch *l, char *text)
 				"error mounting \"%.200s\" to rootfs at \"%.200s\": %.500s",
 				p->source ? p->source : p->fstype, p->destination, why);
 	}
-	return 0;
+	return l->notify_dir ? mount_notify(l, text) : 0;
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */

@@ -74,11 +74,11 @@ class Runtime:
 class Bundle:
     """A directory with config.json and rootfs/. Change @config, then use it: it is saved by itself."""
 
-    def __init__(self, runtime, path, template, spec_args=(), owner=None):
+    def __init__(self, runtime, path, spec_args=(), owner=None):
         self.path = pathlib.Path(path)
         self.path.mkdir(parents=True)
         self.rootfs = self.path / "rootfs"
-        rootfs_.copy(template, self.rootfs)
+        rootfs_.make(self.rootfs)
         if owner is not None:
             subprocess.run(["chown", "-R", f"{owner}:{owner}", str(self.path)], check=True)
         runtime("spec", "--bundle", self.path, *spec_args)
@@ -242,8 +242,8 @@ class Container:
 class Maker:
     """The `box` fixture: box() makes a container with an id and a bundle of its own."""
 
-    def __init__(self, runtime, directory, template, prefix, owner=None):
-        self.runtime, self.directory, self.template = runtime, pathlib.Path(directory), template
+    def __init__(self, runtime, directory, prefix, owner=None):
+        self.runtime, self.directory = runtime, pathlib.Path(directory)
         self.prefix, self.owner, self.count, self.ids = prefix, owner, itertools.count(1), []
 
     def __call__(self, *args, script=None, spec_args=(), bundle=None, id=None):
@@ -251,7 +251,7 @@ class Maker:
         id = id or f"{self.prefix}{number}"
         self.ids.append(id)
         if bundle is None:
-            bundle = Bundle(self.runtime, self.directory / f"b{number}", self.template, spec_args, self.owner)
+            bundle = Bundle(self.runtime, self.directory / f"b{number}", spec_args, self.owner)
             if not spec_args:
                 bundle.linux["cgroupsPath"] = f"/{id}"
         if script is not None:
