@@ -183,12 +183,20 @@ static struct dv_err *forgive(struct host_cgroup *cg, int i, const struct spec_r
 	return NULL;
 }
 
-struct dv_err *host_cgroup_create(struct host_cgroup *cg, const struct spec_resources *res)
+static bool is_part(const struct host_cgroup *cg, size_t i, enum host_cgroup_part part)
+{
+	return part == HOST_CGROUP_ALL || cg->pub[i].is_v2 == (part == HOST_CGROUP_V2_PART);
+}
+
+struct dv_err *host_cgroup_create(struct host_cgroup *cg, enum host_cgroup_part part,
+				  const struct spec_resources *res)
 {
 	struct dv_err *e = NULL;
 	bool is_old = false;
 
 	for (size_t i = 0; i < cg->n && !e; i++) {
+		if (!is_part(cg, i, part))
+			continue;
 		e = create_hier(cg, (int)i, res);
 		if (e)
 			e = forgive(cg, (int)i, res, e);

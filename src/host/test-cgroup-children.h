@@ -162,7 +162,7 @@ static void check_devices(struct host_cgroup *cg)
 
 	if (access("/dev/kmsg", F_OK) < 0)
 		cr_skip_test("no /dev/kmsg");
-	OK(host_cgroup_create(cg, &denying));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &denying));
 	OK(host_cgroup_set_devices(cg, &denying, NULL, 0));
 	run_in(cg, child_devices, NULL);
 	OK(host_cgroup_set_devices(cg, &res, NULL, 0));

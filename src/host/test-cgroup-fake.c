@@ -67,7 +67,7 @@ Test(v1, create_makes_all)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a/b/c");
 
 	cr_expect(!host_cgroup_exists(cg));
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	cr_expect(host_cgroup_exists(cg));
 	cr_expect(!host_cgroup_is_partial(cg));
 	cr_expect(fake_has("memory/a/b/c"));
@@ -82,7 +82,7 @@ Test(v1, rollback_removes_what_was_made)
 	fake_dir("memory/a");
 	fake_dir("pids/a/b/c");
 	fake_dir("freezer/a/b");
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	fake_dir("devices/a/other"); /* somebody else */
 	host_cgroup_rollback(cg);
 	cr_expect(fake_has("memory/a") && !fake_has("memory/a/b"));
@@ -97,7 +97,8 @@ Test(v1, failed_create_leaves_nothing)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a/b");
 
 	fake_file("pids/a", "not a directory");
-	FAILS(host_cgroup_create(cg, &nothing), DV_INVALID, "unable to apply cgroup configuration");
+	FAILS(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing), DV_INVALID,
+	      "unable to apply cgroup configuration");
 	cr_expect(!fake_has("memory/a"));
 	cr_expect(!fake_has("cpuset/a"));
 }
@@ -108,7 +109,7 @@ Test(v1, refuses_processes)
 
 	fake_file("devices/a/sub/cgroup.procs", "12\n0\n13\n");
 	fake_file("devices/a/cgroup.procs", "");
-	FAILS(host_cgroup_create(cg, &nothing), DV_PRECONDITION,
+	FAILS(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing), DV_PRECONDITION,
 	      "container's cgroup is not empty: 2 process(es) found");
 	cr_expect(fake_has("devices/a"));
 	cr_expect(!fake_has("memory/a"));
@@ -120,7 +121,7 @@ Test(v1, refuses_frozen)
 
 	fake_file("freezer/a/freezer.self_freezing", "1\n");
 	fake_file("freezer/a/cgroup.procs", "");
-	FAILS(host_cgroup_create(cg, &nothing), DV_PRECONDITION,
+	FAILS(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing), DV_PRECONDITION,
 	      "container's cgroup unexpectedly frozen");
 }
 
@@ -130,7 +131,7 @@ Test(v1, cpuset_is_inherited)
 
 	fake_file("cpuset/a/cpuset.cpus", "2\n");
 	fake_file("cpuset/a/cpuset.mems", "\n");
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	cr_expect_str_eq(fake_text("cpuset/a/b/c/cpuset.cpus"), "2\n");
 	cr_expect_str_eq(fake_text("cpuset/a/b/cpuset.cpus"), "2\n");
 	cr_expect_str_eq(fake_text("cpuset/a/b/c/cpuset.mems"), "0\n");
@@ -142,7 +143,7 @@ Test(v1, cpuset_of_the_container)
 	const struct spec_resources res = { .cpu = { .cpus = "1-2" } };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &res));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &res));
 	OK(host_cgroup_set(cg, &res, HOST_CGROUP_CREATE));
 	cr_expect_str_eq(fake_text("cpuset/a/cpuset.cpus"), "1-2");
 	cr_expect_str_eq(fake_text("cpuset/a/cpuset.mems"), "0\n");
@@ -154,7 +155,7 @@ Test(v1, existing_cpuset_is_kept)
 
 	fake_file("cpuset/a/cpuset.cpus", "1\n");
 	fake_file("cpuset/a/cpuset.mems", "");
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	cr_expect_str_eq(fake_text("cpuset/a/cpuset.cpus"), "1\n");
 	cr_expect_str_eq(fake_text("cpuset/a/cpuset.mems"), "0\n");
 }
@@ -163,7 +164,7 @@ Test(v2, controllers_are_handed_on)
 {
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a/b");
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	/* "cpu memory" was there already; the file plays no kernel and keeps what was written */
 	cr_expect_str_eq(fake_text("cgroup.subtree_control"), "+cpuset +io +pids");
 	cr_expect_str_eq(fake_text("a/cgroup.subtree_control"), "+cpuset +cpu +io +memory +pids");
@@ -176,7 +177,7 @@ Test(v2, nothing_is_written_when_all_is_there)
 
 	fake_file("a/b/cgroup.controllers", "pids memory io cpu cpuset misc\n");
 	fake_file("a/b/cgroup.procs", "");
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	cr_expect_str_eq(fake_text("cgroup.subtree_control"), "cpu memory\n");
 	cr_expect_str_eq(fake_text("a/cgroup.subtree_control"), "(none)");
 }
@@ -188,12 +189,14 @@ Test(v2, types)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a/b"), *two = NULL;
 
 	fake_file("a/cgroup.type", "threaded\n");
-	FAILS(host_cgroup_create(cg, &memory), DV_PRECONDITION, "it is in threaded mode");
+	FAILS(host_cgroup_create(cg, HOST_CGROUP_ALL, &memory), DV_PRECONDITION,
+	      "it is in threaded mode");
 	cr_expect(!fake_has("a/b"));
 	fake_file("a/cgroup.type", "domain invalid\n");
-	FAILS(host_cgroup_create(cg, &memory), DV_PRECONDITION, "in an invalid state");
+	FAILS(host_cgroup_create(cg, HOST_CGROUP_ALL, &memory), DV_PRECONDITION,
+	      "in an invalid state");
 	two = new_at("/a/b");
-	OK(host_cgroup_create(two, &cpu));
+	OK(host_cgroup_create(two, HOST_CGROUP_ALL, &cpu));
 	cr_expect_str_eq(fake_text("a/cgroup.type"), "threaded");
 }
 
@@ -203,7 +206,8 @@ Test(v2, refuses_frozen)
 
 	fake_file("a/cgroup.freeze", "1\n");
 	fake_file("a/cgroup.procs", "");
-	FAILS(host_cgroup_create(cg, &nothing), DV_PRECONDITION, "unexpectedly frozen");
+	FAILS(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing), DV_PRECONDITION,
+	      "unexpectedly frozen");
 }
 
 /* Only what v1 has no hierarchy for is enabled in the v2 tree. */
@@ -215,11 +219,11 @@ Test(hybrid, v2_controllers_on_demand)
 					    .pids_limit = I64(3) };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a/b"), *two = NULL;
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	cr_expect(fake_has("unified/a/b"));
 	cr_expect(!fake_has("unified/cgroup.subtree_control"));
 	two = new_at("/a/c");
-	OK(host_cgroup_create(two, &res));
+	OK(host_cgroup_create(two, HOST_CGROUP_ALL, &res));
 	cr_expect_str_eq(fake_text("unified/cgroup.subtree_control"), "+hugetlb");
 	cr_expect_str_eq(fake_text("unified/a/cgroup.subtree_control"), "+hugetlb");
 	OK(host_cgroup_set(two, &res, HOST_CGROUP_CREATE));
@@ -237,7 +241,7 @@ Test(v1, set)
 					    .pids_limit = I64(0) };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &res));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &res));
 	OK(host_cgroup_set(cg, &res, HOST_CGROUP_CREATE));
 	cr_expect_str_eq(fake_text("memory/a/memory.limit_in_bytes"), "4096");
 	cr_expect_str_eq(fake_text("memory/a/memory.memsw.limit_in_bytes"), "8192");
@@ -253,7 +257,7 @@ Test(v1, limit_without_hierarchy)
 	const struct spec_resources res = { .hugepage_limits = &limit, .n_hugepage_limits = 1 };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &res));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &res));
 	FAILS(host_cgroup_set(cg, &res, HOST_CGROUP_CREATE), DV_PRECONDITION,
 	      "cannot set hugetlb limit: container could not join or create cgroup");
 }
@@ -264,7 +268,7 @@ Test(v1, unified_is_refused)
 	const struct spec_resources res = { .unified = &pair, .n_unified = 1 };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &res));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &res));
 	FAILS(host_cgroup_set(cg, &res, HOST_CGROUP_CREATE), DV_INVALID, "invalid configuration");
 }
 
@@ -274,7 +278,7 @@ Test(v1, check_before_update)
 						  .check_before_update = { true, true } } };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	fake_file("memory/a/memory.usage_in_bytes", "1024\n");
 	FAILS(host_cgroup_set(cg, &res, HOST_CGROUP_UPDATE), DV_PRECONDITION,
 	      "rejecting memory limit 1024 <= usage 1024");
@@ -292,7 +296,7 @@ Test(v2, set)
 					    .n_unified = 2 };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &res));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &res));
 	OK(host_cgroup_set(cg, &res, HOST_CGROUP_CREATE));
 	cr_expect_str_eq(fake_text("a/memory.max"), "4096");
 	cr_expect_str_eq(fake_text("a/memory.swap.max"), "0");
@@ -308,7 +312,7 @@ Test(v2, update_keeps_the_other_half)
 	const struct spec_resources swap = { .memory.swap = I64(9000) };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	fake_file("a/cpu.max", "max 50000\n");
 	fake_file("a/memory.max", "5000\n");
 	OK(host_cgroup_set(cg, &quota, HOST_CGROUP_UPDATE));
@@ -328,7 +332,7 @@ Test(v2, check_before_update)
 							.check_before_update = { true, true } } };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	fake_file("a/memory.current", "5000\n");
 	FAILS(host_cgroup_set(cg, &res, HOST_CGROUP_UPDATE), DV_PRECONDITION,
 	      "rejecting memory+swap limit 2048 <= usage 5000");
@@ -339,7 +343,7 @@ Test(v2, links_are_not_followed)
 	const struct spec_resources res = { .pids_limit = I64(5) };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &res));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &res));
 	fake_file("victim", "old");
 	cr_assert_eq(symlinkat("../victim", fakefd, "a/pids.max"), 0);
 	FAILS(host_cgroup_set(cg, &res, HOST_CGROUP_CREATE), DV_INVALID, "pids.max");
@@ -352,7 +356,7 @@ Test(v2, directories_are_not_links)
 
 	fake_dir("elsewhere");
 	cr_assert_eq(symlinkat("elsewhere", fakefd, "a"), 0);
-	FAILS(host_cgroup_create(cg, &nothing), DV_INVALID, "mkdir");
+	FAILS(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing), DV_INVALID, "mkdir");
 }
 
 /* ---- device rules --------------------------------------------------------------------- */
@@ -366,7 +370,7 @@ Test(v1, devices)
 	const struct spec_resources res = { .devices = rules, .n_devices = 2 };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &res));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &res));
 	OK(host_cgroup_set_devices(cg, &res, NULL, 0));
 	cr_expect_str_eq(fake_text("devices/a/devices.deny"), "a *:* rwm\n");
 	cr_expect_str_eq(fake_text("devices/a/devices.allow"),
@@ -382,7 +386,7 @@ Test(v1, devices_all)
 	const struct spec_resources res = { .devices = &rule, .n_devices = 1 };
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &res));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &res));
 	OK(host_cgroup_set_devices(cg, &res, NULL, 0));
 	cr_expect_str_eq(fake_text("devices/a/devices.allow"), "a *:* rwm\n");
 	cr_expect_str_eq(fake_text("devices/a/devices.deny"), "(none)");
@@ -409,7 +413,7 @@ Test(v1, rootless)
 	OK(fake_new(v1_proc, NULL, true, &cg));
 	OK(fake_new(v1_proc, "/a", true, &fixed));
 	become_nobody();
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	cr_expect(host_cgroup_is_partial(cg));
 	OK(host_cgroup_open_tasks(cg, fds, &n));
 	cr_expect_eq(n, 0);
@@ -418,7 +422,7 @@ Test(v1, rootless)
 	OK(host_cgroup_destroy(cg));
 	FAILS(host_cgroup_set(cg, &limit, HOST_CGROUP_CREATE), DV_PRECONDITION,
 	      "cannot set pids limit: container could not join or create cgroup");
-	FAILS(host_cgroup_create(fixed, &nothing), DV_PERMISSION,
+	FAILS(host_cgroup_create(fixed, HOST_CGROUP_ALL, &nothing), DV_PERMISSION,
 	      "unable to apply cgroup configuration: mkdir");
 }
 
@@ -433,14 +437,15 @@ Test(v2, rootless)
 	OK(fake_new("0::/a/b\n", NULL, true, &two));
 	OK(fake_new("0::/a/b\n", "/a", true, &fixed));
 	become_nobody();
-	OK(host_cgroup_create(cg, &unknown));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &unknown));
 	cr_expect(host_cgroup_is_partial(cg));
 	cr_expect_eq(host_cgroup_v2_dirfd(cg), -1);
 	OK(host_cgroup_join_open(cg, NULL, 0, &join));
 	cr_expect_eq(join.v2_dirfd, -1);
-	FAILS(host_cgroup_create(two, &limit), DV_PERMISSION,
+	FAILS(host_cgroup_create(two, HOST_CGROUP_ALL, &limit), DV_PERMISSION,
 	      "rootless needs no limits + no cgrouppath when no permission is granted for cgroups");
-	FAILS(host_cgroup_create(fixed, &nothing), DV_PERMISSION, "permission denied");
+	FAILS(host_cgroup_create(fixed, HOST_CGROUP_ALL, &nothing), DV_PERMISSION,
+	      "permission denied");
 }
 
 /* ---- joining -------------------------------------------------------------------------- */
@@ -463,7 +468,7 @@ Test(v1, join)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 	struct host_cgroup_join join;
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	OK(host_cgroup_join_open(cg, NULL, 0, &join));
 	cr_expect_eq(join.v2_dirfd, -1);
 	cr_expect_eq(join.n_tasks, 7);
@@ -477,7 +482,7 @@ Test(v1, join_sub_cgroups)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 	struct host_cgroup_join join;
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	fake_dir("memory/a/sub");
 	fake_dir("memory/ab");
 	fake_dir("cpu,cpuacct/a/x/y");
@@ -526,7 +531,7 @@ Test(v2, join)
 	struct host_cgroup_join join;
 	struct stat a, b;
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	OK(host_cgroup_join_open(cg, NULL, 0, &join));
 	cr_expect_eq(join.n_tasks, 0);
 	cr_assert_eq(fstat(join.v2_dirfd, &a), 0);
@@ -548,7 +553,7 @@ Test(hybrid, join)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 	struct host_cgroup_join join;
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	OK(host_cgroup_join_open(cg, NULL, 0, &join));
 	cr_expect(join.v2_dirfd >= 0);
 	cr_expect_eq(join.n_tasks, 7);
@@ -559,7 +564,7 @@ Test(v2, add_pid)
 {
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = new_at("/a");
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	OK(host_cgroup_add_pid(cg, NULL, 123, 0));
 	cr_expect_str_eq(fake_text("a/cgroup.procs"), "123");
 }
@@ -587,13 +592,14 @@ static int steps_without_openat2(struct host_cgroup *cg, struct host_cgroup *lin
 	struct host_cgroup_join join;
 
 	hide_openat2();
-	if (host_cgroup_create(cg, &res) || host_cgroup_set(cg, &res, HOST_CGROUP_CREATE))
+	if (host_cgroup_create(cg, HOST_CGROUP_ALL, &res) ||
+	    host_cgroup_set(cg, &res, HOST_CGROUP_CREATE))
 		return 1;
 	if (host_cgroup_join_open(cg, NULL, 0, &join) || join.v2_dirfd < 0)
 		return 2;
 	if (fake_new("0::/\n", "/a", false, &again) || !host_cgroup_exists(again))
 		return 3;
-	if (!host_cgroup_create(linked, &res))
+	if (!host_cgroup_create(linked, HOST_CGROUP_ALL, &res))
 		return 4;
 	return 0;
 }
@@ -624,7 +630,7 @@ Test(hybrid, destroy)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *again = NULL;
 	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf text = DV_STRBUF_INIT;
 
-	OK(host_cgroup_create(cg, &nothing));
+	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	fake_dir("memory/a/b/sub/sub");
 	host_cgroup_format(cg, &text);
 	OK(host_cgroup_parse(text.data, NULL, &again));

@@ -65,7 +65,7 @@ Test(real, life)
 	pid_t pid;
 
 	cr_expect(!host_cgroup_exists(fresh));
-	OK(host_cgroup_create(fresh, &res));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &res));
 	OK(host_cgroup_set(fresh, &res, HOST_CGROUP_CREATE));
 	cr_expect_str_eq(file_of(fresh, "memory", "memory.limit_in_bytes"), "67108864");
 	cr_expect_str_eq(file_of(fresh, "cpu", "cpu.shares"), "512");
@@ -93,7 +93,7 @@ Test(real, child_is_in_every_hierarchy)
 	size_t joined = 0;
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	pid = spawn_in(fresh, child_sleep, NULL);
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
 	snprintf(want, sizeof(want), ":%s/c\n", base);
@@ -115,7 +115,7 @@ Test(real, exec_joins)
 	size_t n;
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	host_cgroup_format(fresh, &state);
 	OK(host_cgroup_parse(state.data, NULL, &later));
 	pid = spawn_in(later, child_sleep, NULL);
@@ -136,7 +136,7 @@ Test(real, add_pid)
 	size_t n;
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	pid = spawn(&none, child_sleep, NULL);
 	OK(host_cgroup_add_pid(fresh, NULL, pid, 0));
 	OK(host_cgroup_pids(fresh, &pids, &n));
@@ -151,14 +151,14 @@ Test(real, refuses_a_used_cgroup)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *other = new_real("c");
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	pid = spawn_in(fresh, child_sleep, NULL);
-	FAILS(host_cgroup_create(other, &nothing), DV_PRECONDITION,
+	FAILS(host_cgroup_create(other, HOST_CGROUP_ALL, &nothing), DV_PRECONDITION,
 	      "container's cgroup is not empty: 1 process(es) found");
 	cr_expect(host_cgroup_exists(fresh));
 	kill(pid, SIGKILL);
 	wait_for(pid);
-	OK(host_cgroup_create(other, &nothing)); /* existing and empty: fine */
+	OK(host_cgroup_create(other, HOST_CGROUP_ALL, &nothing)); /* existing and empty: fine */
 }
 
 Test(real, refuses_a_frozen_cgroup)
@@ -166,11 +166,12 @@ Test(real, refuses_a_frozen_cgroup)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *other = new_real("c");
 	bool is_frozen = true;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	OK(host_cgroup_is_frozen(fresh, &is_frozen));
 	cr_expect(!is_frozen);
 	OK(host_cgroup_freeze(fresh, 1000));
-	FAILS(host_cgroup_create(other, &nothing), DV_PRECONDITION, "unexpectedly frozen");
+	FAILS(host_cgroup_create(other, HOST_CGROUP_ALL, &nothing), DV_PRECONDITION,
+	      "unexpectedly frozen");
 	OK(host_cgroup_thaw(fresh));
 }
 
@@ -179,8 +180,8 @@ Test(real, parents_frozen_state_is_not_ours)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *sub = new_real("c/sub");
 	bool is_frozen = true;
 
-	OK(host_cgroup_create(fresh, &nothing));
-	OK(host_cgroup_create(sub, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
+	OK(host_cgroup_create(sub, HOST_CGROUP_ALL, &nothing));
 	OK(host_cgroup_freeze(fresh, 1000));
 	OK(host_cgroup_is_frozen(sub, &is_frozen));
 	cr_expect(!is_frozen);
@@ -194,7 +195,7 @@ Test(real, freeze_stops_a_forking_process)
 	size_t n, m;
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	pid = spawn_in(fresh, child_fork_much, NULL);
 	usleep(5000);
 	for (int i = 0; i < 20; i++) {
@@ -218,7 +219,7 @@ Test(real, other_signals_wait_for_the_thaw)
 	bool is_frozen = false;
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	pid = spawn_in(fresh, child_sleep, NULL);
 	OK(host_cgroup_freeze(fresh, 5000));
 	OK(host_cgroup_kill(fresh, SIGTERM));
@@ -234,7 +235,7 @@ Test(real, kill_by_hand)
 	int v2 = cgroup_find_v2(fresh);
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	pid = spawn_in(fresh, child_fork_much, NULL);
 	usleep(5000);
 	if (v2 >= 0)
@@ -251,8 +252,8 @@ static void expect_destroyed(bool with_v2)
 	int v2 = cgroup_find_v2(fresh);
 	pid_t pid, other;
 
-	OK(host_cgroup_create(fresh, &nothing));
-	OK(host_cgroup_create(sub, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
+	OK(host_cgroup_create(sub, HOST_CGROUP_ALL, &nothing));
 	pid = spawn_in(sub, child_sleep, NULL);
 	other = spawn_in(fresh, child_fork_much, NULL);
 	OK(host_cgroup_freeze(fresh, 5000));
@@ -282,8 +283,8 @@ Test(real, rollback)
 	size_t n;
 	const struct host_cgroup_hier *h = host_cgroup_hiers(fresh, &n);
 
-	OK(host_cgroup_create(fresh, &nothing));
-	OK(host_cgroup_create(sub, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
+	OK(host_cgroup_create(sub, HOST_CGROUP_ALL, &nothing));
 	host_cgroup_rollback(sub);
 	cr_expect(!host_cgroup_exists(sub));
 	for (size_t i = 0; i < n; i++) {
@@ -301,7 +302,7 @@ Test(real, memory_update_in_both_directions)
 {
 	struct spec_resources res = { .memory = { .limit = I64(32 << 20), .swap = I64(64 << 20) } };
 
-	OK(host_cgroup_create(fresh, &res));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &res));
 	if (dv_streq(file_of(fresh, "memory", "memory.memsw.limit_in_bytes"), "(none)"))
 		cr_skip_test("no swap accounting");
 	OK(host_cgroup_set(fresh, &res, HOST_CGROUP_CREATE));
@@ -336,7 +337,7 @@ Test(real, memory_limit_below_use)
 	int status;
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	pid = spawn_in(fresh, child_use_memory, &size);
 	cr_assert_eq(waitpid(pid, &status, WUNTRACED), pid);
 	res.memory.check_before_update = (struct spec_bool){ true, true };
@@ -359,9 +360,9 @@ Test(real, cpu_period_larger_than_the_old_quota_allows)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *sub = new_real("c/sub");
 	struct spec_resources res = { .cpu = { .quota = I64(40000), .period = U64(100000) } };
 
-	OK(host_cgroup_create(fresh, &parent));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &parent));
 	OK(host_cgroup_set(fresh, &parent, HOST_CGROUP_CREATE));
-	OK(host_cgroup_create(sub, &res));
+	OK(host_cgroup_create(sub, HOST_CGROUP_ALL, &res));
 	OK(host_cgroup_set(sub, &res, HOST_CGROUP_CREATE));
 	/* 40000 in 50000 is more than the parent has, 20000 is not: EINVAL, then again. */
 	res.cpu.quota.value = 20000;
@@ -381,7 +382,7 @@ Test(real, cpuset_and_idle)
 
 	if (!find_hier(fresh, "cpuset"))
 		cr_skip_test("no cpuset hierarchy");
-	OK(host_cgroup_create(fresh, &res));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &res));
 	cr_expect_str_eq(file_of(fresh, "cpuset", "cpuset.cpus"), "0");
 	if (!dv_streq(file_of(fresh, "cpu", "cpu.idle"), "(none)")) {
 		OK(host_cgroup_set(fresh, &res, HOST_CGROUP_CREATE));
@@ -397,7 +398,7 @@ Test(real, blkio_weight)
 
 	if (!find_hier(fresh, "blkio"))
 		cr_skip_test("no blkio hierarchy");
-	OK(host_cgroup_create(fresh, &res));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &res));
 	if (dv_streq(file_of(fresh, "blkio", "blkio.bfq.weight"), "(none)") &&
 	    dv_streq(file_of(fresh, "blkio", "blkio.weight"), "(none)"))
 		cr_skip_test("no scheduler with weights");
@@ -428,7 +429,7 @@ Test(real, oom)
 	uint64_t count = 99;
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &res));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &res));
 	OK(host_cgroup_set(fresh, &res, HOST_CGROUP_CREATE));
 	OK(host_cgroup_oom_open(fresh, &oom));
 	OK(host_cgroup_oom_count(fresh, &count));
@@ -461,7 +462,7 @@ Test(real, stats)
 	pid_t pid;
 
 	dv_arena_init(&arena);
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	pid = spawn_in(fresh, child_use_memory, &size);
 	cr_assert_eq(waitpid(pid, &status, WUNTRACED), pid);
 	OK(host_cgroup_stats_read(fresh, &arena, &st));

@@ -61,9 +61,9 @@ Test(v2_kernel, life)
 	pid_t one, two;
 	size_t n;
 
-	OK(host_cgroup_create(fresh, &nothing));
-	OK(host_cgroup_create(sub, &nothing));
-	OK(host_cgroup_create(beside, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
+	OK(host_cgroup_create(sub, HOST_CGROUP_ALL, &nothing));
+	OK(host_cgroup_create(beside, HOST_CGROUP_ALL, &nothing));
 	one = spawn_in(beside, child_fork_much, NULL);
 	two = spawn_in(sub, child_sleep, NULL);
 	OK(host_cgroup_freeze(fresh, 5000));
@@ -88,13 +88,15 @@ Test(v2_kernel, refuses)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *other = new_v2(base, "/c");
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	pid = spawn_in(fresh, child_sleep, NULL);
-	FAILS(host_cgroup_create(other, &nothing), DV_PRECONDITION, "1 process(es) found");
+	FAILS(host_cgroup_create(other, HOST_CGROUP_ALL, &nothing), DV_PRECONDITION,
+	      "1 process(es) found");
 	OK(host_cgroup_kill(fresh, SIGTERM));
 	cr_expect_eq(WTERMSIG(wait_for(pid)), SIGTERM);
 	OK(host_cgroup_freeze(fresh, 1000));
-	FAILS(host_cgroup_create(other, &nothing), DV_PRECONDITION, "unexpectedly frozen");
+	FAILS(host_cgroup_create(other, HOST_CGROUP_ALL, &nothing), DV_PRECONDITION,
+	      "unexpectedly frozen");
 }
 
 Test(v2_kernel, destroy_with_processes_below)
@@ -102,8 +104,8 @@ Test(v2_kernel, destroy_with_processes_below)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *sub = new_v2(base, "/c/a/b");
 	pid_t pid;
 
-	OK(host_cgroup_create(fresh, &nothing));
-	OK(host_cgroup_create(sub, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
+	OK(host_cgroup_create(sub, HOST_CGROUP_ALL, &nothing));
 	pid = spawn_in(sub, child_sleep, NULL);
 	OK(host_cgroup_freeze(fresh, 1000));
 	OK(host_cgroup_destroy(fresh));
@@ -116,7 +118,7 @@ Test(v2_kernel, limits_without_controller)
 	struct spec_string_pair pair = { NULL, "1" };
 	const struct spec_resources unified = { .unified = &pair, .n_unified = 1 };
 
-	OK(host_cgroup_create(fresh, &pids));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &pids));
 	if (strstr(file_of(fresh, "", "cgroup.controllers"), "memory") ||
 	    strstr(file_of(fresh, "", "cgroup.controllers"), "pids"))
 		cr_skip_test("this host has v2 controllers");
@@ -152,7 +154,7 @@ Test(v2_kernel, devices)
 {
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *later = new_v2(base, "/c");
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	if (n_programs(host_cgroup_v2_dirfd(fresh)) < 0)
 		cr_skip_test("no device programs in this kernel");
 	OK(host_cgroup_destroy(fresh));
@@ -172,14 +174,14 @@ Test(v2_kernel, join_follows_init)
 	pid_t init, other;
 	size_t n;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	cg = new_v2("", path);
 	moved = new_v2("", to);
 	init = spawn_in(fresh, child_sleep, NULL);
 	{
 		DV_CLEANUP(host_cgroup_freep) struct host_cgroup *d = new_v2(base, "/d");
 
-		OK(host_cgroup_create(d, &nothing));
+		OK(host_cgroup_create(d, HOST_CGROUP_ALL, &nothing));
 		OK(host_cgroup_add_pid(d, NULL, init, 0));
 	}
 	/* The cgroup is still there: joined. */
@@ -214,8 +216,8 @@ Test(v2_kernel, join_when_busy)
 	pid_t init, other;
 	size_t n;
 
-	OK(host_cgroup_create(fresh, &nothing));
-	OK(host_cgroup_create(below, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
+	OK(host_cgroup_create(below, HOST_CGROUP_ALL, &nothing));
 	if (!*file_of(below, "", "cgroup.controllers"))
 		cr_skip_test("no controllers in this cgroup2 tree");
 	init = spawn_in(below, child_sleep, NULL);
@@ -243,7 +245,7 @@ Test(v2_kernel, chown)
 	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *later = new_v2(base, "/c");
 	struct stat st;
 
-	OK(host_cgroup_create(fresh, &nothing));
+	OK(host_cgroup_create(fresh, HOST_CGROUP_ALL, &nothing));
 	OK(host_cgroup_chown(later, 12345));
 	cr_assert_eq(sys_fstatat(host_cgroup_v2_dirfd(later), ".", &st, 0), 0);
 	cr_expect_eq(st.st_uid, 12345);
@@ -261,6 +263,6 @@ Test(v2_kernel, foreign_mount_point)
 
 	OK(host_cgroup_parse("cgroup-mode\tv2\ncgroup-hier\tv2\tyes\t\t\t/tmp\t/davit\n", NULL,
 			     &cg));
-	FAILS(host_cgroup_create(cg, &nothing), DV_NOT_FOUND, "open /tmp");
+	FAILS(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing), DV_NOT_FOUND, "open /tmp");
 	cr_expect(access("/tmp/davit", F_OK) < 0);
 }

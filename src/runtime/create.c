@@ -18,6 +18,7 @@
 #include "host/user.h"
 #include "launch-private.h"
 #include "lifecycle-private.h"
+#include "parent-private.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -171,32 +172,47 @@ static void warn_unkillable(const struct rt_launch *l)
 	       "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is strongly discouraged (as it is impossible to properly kill all container's processes).");
 }
 
-static struct dv_err *make_cgroup(struct rt_launch *l)
+static struct dv_err *limit_cgroup(struct rt_launch *l)
 {
 	const struct spec_linux *x = &l->spec->linux;
 	struct host_cgroup *cg = l->c->cgroup;
 	struct dv_err *e;
 	uint32_t uid;
 
-	e = host_cgroup_create(cg, x->resources);
-	if (!e)
-		e = rt_container_save_cgroup(l->c);
-	if (!e)
-		warn_unkillable(l);
-	if (!e)
-		e = host_cgroup_set(cg, x->resources, HOST_CGROUP_CREATE);
+	warn_unkillable(l);
+	e = host_cgroup_set(cg, x->resources, HOST_CGROUP_CREATE);
 	if (!e)
 		e = host_cgroup_set_devices(cg, x->resources, x->devices, x->n_devices);
 	if (!e && is_delegated(l) &&
 	    host_idmap_to_host(l->idmap.uids, l->idmap.n_uids, l->process->user.uid, &uid))
 		e = host_cgroup_chown(cg, uid);
-	if (!e) {
-		e = host_cgroup_open_tasks(cg, l->join.tasks, &l->join.n_tasks);
-		l->join.v2_dirfd = host_cgroup_v2_dirfd(cg);
-		if (l->join.v2_dirfd >= 0)
-			l->join.v2_dirfd = sys_dup_cloexec(l->join.v2_dirfd, 3);
-	}
+	return e ? e : host_cgroup_open_tasks(cg, l->join.tasks, &l->join.n_tasks);
+}
+
+/* On v2 the child is born into its cgroup, with the limits in place. */
+static struct dv_err *make_cgroup(struct rt_launch *l)
+{
+	struct host_cgroup *cg = l->c->cgroup;
+	struct dv_err *e;
+
+	e = host_cgroup_create(cg, l->is_late_cgroup ? HOST_CGROUP_V2_PART : HOST_CGROUP_ALL,
+			       l->spec->linux.resources);
+	if (!e)
+		e = rt_container_save_cgroup(l->c);
+	if (!e && !l->is_late_cgroup)
+		e = limit_cgroup(l);
+	l->join.v2_dirfd = host_cgroup_v2_dirfd(cg);
+	if (l->join.v2_dirfd >= 0)
+		l->join.v2_dirfd = sys_dup_cloexec(l->join.v2_dirfd, 3);
 	return e;
+}
+
+struct dv_err *rt_create_late_cgroup(struct rt_launch *l)
+{
+	struct dv_err *e;
+
+	e = host_cgroup_create(l->c->cgroup, HOST_CGROUP_V1_PART, l->spec->linux.resources);
+	return e ? e : limit_cgroup(l);
 }
 
 static struct dv_err *make_fifo(struct rt_launch *l)
@@ -261,9 +277,11 @@ static struct dv_err *build(struct rt_launch *l)
 	};
 	struct dv_err *e;
 
+	e = host_cgroup_new(&cg, &l->c->cgroup);
+	if (e)
+		return e;
+	l->is_late_cgroup = host_cgroup_mode(l->c->cgroup) != HOST_CGROUP_V2;
 	e = rt_prepare_namespaces(l);
-	if (!e)
-		e = host_cgroup_new(&cg, &l->c->cgroup);
 	if (!e)
 		e = rt_prepare_seccomp(l, l->spec->linux.seccomp);
 	if (e)

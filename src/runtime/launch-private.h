@@ -54,7 +54,6 @@ struct rt_report {
 /* From the parent: go on, or die. */
 struct rt_answer {
 	int goes_on;
-	int pid; /* of the child, in the parent's pid namespace */
 };
 
 /* What became of one entry of spec.mounts. */
@@ -113,6 +112,7 @@ struct rt_launch {
 
 	struct host_cgroup_join join;
 	const struct host_cgroup_subs *subs;
+	bool is_late_cgroup; /* create: the v1 part is made while the child makes its namespaces */
 	bool parent_joins; /* the parent moves the child: no CLONE_INTO_CGROUP */
 
 	/* Root filesystem. */
@@ -224,6 +224,8 @@ struct rt_stage {
 	const char *name;
 	/* NULL: always. Decides for both sides, from what was known at the fork. */
 	bool (*is_needed)(const struct rt_launch *l);
+	/* Its answer brings the cgroup's descriptors. */
+	bool brings_fds;
 	/* The child waits while it runs. @value: what the child reported. */
 	struct dv_err *(*parent)(struct rt_launch *l, int value);
 	/* 0, or -errno with an explanation in @text (may be left empty). */

@@ -23,6 +23,14 @@ struct dv_err *rt_parent_join_cgroup(struct rt_launch *l, int value)
 	return host_cgroup_add_pid(l->c->cgroup, l->subs, l->pid, l->is_exec ? l->c->pid : 0);
 }
 
+/* Made right after the fork; what matters is the answer, which brings the descriptors. */
+struct dv_err *rt_parent_hand_cgroup(struct rt_launch *l, int value)
+{
+	(void)l;
+	(void)value;
+	return NULL;
+}
+
 struct dv_err *rt_parent_write_maps(struct rt_launch *l, int value)
 {
 	struct host_idmap_how how = {

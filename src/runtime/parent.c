@@ -190,11 +190,12 @@ static struct dv_err *join_resctrl(struct rt_launch *l)
 
 /* ---- the walk ------------------------------------------------------------------------------ */
 
-static void answer(struct rt_launch *l, bool goes_on)
+static void answer(struct rt_launch *l, bool goes_on, bool brings_fds)
 {
-	struct rt_answer a = { .goes_on = goes_on, .pid = l->pid };
+	struct rt_answer a = { .goes_on = goes_on };
 
-	(void)sys_send(l->sync[0], &a, sizeof(a), 0);
+	(void)sys_send_fds(l->sync[0], &a, sizeof(a), l->join.tasks,
+			   brings_fds ? l->join.n_tasks : 0);
 }
 
 void rt_launch_kill(struct rt_launch *l)
@@ -217,7 +218,7 @@ static void adopt(struct rt_launch *l, const struct rt_report *r, int pidfd)
 	sys_close(l->pidfd);
 	l->pid = r->value;
 	l->pidfd = pidfd;
-	answer(l, true);
+	answer(l, true, false);
 }
 
 /* In a process of its own, which enters the child's mount namespace with our rights. */
@@ -312,7 +313,7 @@ static struct dv_err *handle(struct rt_launch *l, const struct rt_report *r, int
 	case RT_REPORT_WAITING:
 		s = &rt_stages(l)[r->stage];
 		e = s->parent(l, r->value);
-		answer(l, !e);
+		answer(l, !e, s->brings_fds);
 		return e;
 	default:
 		return dv_err_new(DV_INTERNAL, "unknown report %d from the child", r->kind);
@@ -347,8 +348,12 @@ static struct dv_err *walk(struct rt_launch *l)
 
 static struct dv_err *after_fork(struct rt_launch *l)
 {
-	struct dv_err *e = set_oom_score(l);
+	struct dv_err *e = NULL;
 
+	if (l->is_late_cgroup)
+		e = rt_create_late_cgroup(l);
+	if (!e)
+		e = set_oom_score(l);
 	return e ? e : join_resctrl(l);
 }
 

@@ -288,12 +288,19 @@ static struct dv_err *plan_user_namespace(struct rt_launch *l)
 
 static void plan_flags(struct rt_launch *l)
 {
-	/* Made by the child: after joining its cgroup, and where it gains the privilege. */
-	unsigned late = NS_BIT(SPEC_NS_CGROUP);
-	unsigned by_parent = 0;
+	/* Made by the child, where it gains the privilege or saves time. */
+	unsigned late = 0;
+	unsigned elsewhere = NS_BIT(SPEC_NS_CGROUP);
 	bool user_is_joined = has(l->ns_joined, SPEC_NS_USER);
 
 	l->joins_in_child = user_is_joined || (l->is_unprivileged && l->ns_joined);
+	/*
+	 * These take the kernel as long as the v1 cgroups take the parent: side by side then.
+	 * The cgroup namespace has a stage of its own, after the cgroup was joined.
+	 */
+	if (l->is_late_cgroup)
+		late |= NS_BIT(SPEC_NS_NET) | NS_BIT(SPEC_NS_IPC) | NS_BIT(SPEC_NS_UTS) |
+			NS_BIT(SPEC_NS_MNT);
 	/* The root of its mqueue file system belongs to whoever makes it: root inside, not yet us. */
 	if (has(l->ns_new, SPEC_NS_USER))
 		late |= NS_BIT(SPEC_NS_IPC);
@@ -304,9 +311,9 @@ static void plan_flags(struct rt_launch *l)
 	if (l->time_in_child)
 		late |= NS_BIT(SPEC_NS_TIME);
 	else
-		by_parent = NS_BIT(SPEC_NS_TIME);
+		elsewhere |= NS_BIT(SPEC_NS_TIME);
 	for (int ns = 0; ns < SPEC_NS__N; ns++) {
-		if (!has(l->ns_new & ~by_parent, ns))
+		if (!has(l->ns_new & ~elsewhere, ns))
 			continue;
 		if (has(late, ns))
 			l->unshare_flags |= ns_flag[ns];

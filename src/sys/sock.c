@@ -136,33 +136,40 @@ ssize_t sys_recv(int fd, void *p, size_t n, int flags)
 
 union fd_control {
 	struct cmsghdr align;
-	char space[CMSG_SPACE(sizeof(int))];
+	char space[CMSG_SPACE(SYS_FDS_MAX * sizeof(int))];
 };
 
-int sys_send_fd(int sock, const void *p, size_t n, int fd)
+int sys_send_fds(int sock, const void *p, size_t n, const int *fds, size_t n_fds)
 {
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = n };
 	union fd_control control = { 0 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
 	ssize_t r;
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	if (n_fds > SYS_FDS_MAX)
+		return -E2BIG;
+	if (n_fds > 0) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
+	}
 	do
 		r = sendmsg(sock, &msg, MSG_NOSIGNAL);
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : 0;
 }
 
-ssize_t sys_recv_fd(int sock, void *p, size_t n, int *ret_fd)
+int sys_send_fd(int sock, const void *p, size_t n, int fd)
+{
+	return sys_send_fds(sock, p, n, &fd, 1);
+}
+
+ssize_t sys_recv_fds(int sock, void *p, size_t n, int fds[SYS_FDS_MAX], size_t *ret_n_fds)
 {
 	struct iovec iov = { .iov_base = p, .iov_len = n };
 	union fd_control control = { 0 };
@@ -175,16 +182,33 @@ ssize_t sys_recv_fd(int sock, void *p, size_t n, int *ret_fd)
 	struct cmsghdr *c;
 	ssize_t r;
 
-	*ret_fd = -1;
+	*ret_n_fds = 0;
 	do
 		r = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return -errno;
 	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		*ret_n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(c), *ret_n_fds * sizeof(int));
+	}
+	return r;
+}
+
+ssize_t sys_recv_fd(int sock, void *p, size_t n, int *ret_fd)
+{
+	int fds[SYS_FDS_MAX];
+	size_t n_fds;
+	ssize_t r = sys_recv_fds(sock, p, n, fds, &n_fds);
+
+	*ret_fd = -1;
+	for (size_t i = 0; r >= 0 && i < n_fds; i++) {
+		if (i == 0)
+			*ret_fd = fds[i];
+		else
+			sys_close(fds[i]); /* nobody asked for more */
+	}
 	return r;
 }
 

@@ -187,7 +187,7 @@ def test_no_inheritable_capabilities(box):
 
 # CVE-2026-30892: the user of exec.
 
-@pytest.mark.parametrize("user", ["1000x", "x1000", "-1", "1000:", ":5", "0x10", " 5", "5 ", "1000:5x", "1000:-1", "1000:5:6", "", "+5",
+@pytest.mark.parametrize("user", ["1000x", "x1000", "-1", "1000:", ":5", "0x10", " 5", "5 ", "1000:5x", "1000:-1", "1000:5:6", "+5",
                                   "1e3", "1000\n", "4294967296", "4294967295", "1000:4294967296", "99999999999999999999"])
 @pytest.mark.davit    # runc takes numbers that do not fit
 def test_user_that_is_no_number(box, user):

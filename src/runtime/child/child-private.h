@@ -22,6 +22,7 @@ int rt_child_fork_again(struct rt_launch *l, char *text);
 int rt_child_enter(struct rt_launch *l, char *text);
 int rt_child_join_exec(struct rt_launch *l, char *text);
 int rt_child_user(struct rt_launch *l, char *text);
+int rt_child_unshare_cgroup(struct rt_launch *l, char *text);
 int rt_child_unshare(struct rt_launch *l, char *text);
 int rt_child_session(struct rt_launch *l, char *text);
 int rt_child_network(struct rt_launch *l, char *text);

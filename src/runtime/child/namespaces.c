@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
-#include <signal.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,10 +58,6 @@ int rt_child_enter(struct rt_launch *l, char *text)
 {
 	int r;
 
-	/* Modes are given exactly; the process' own mask is set at the end. */
-	(void)umask(0);
-	/* Until all is set up the runtime's end must be ours. */
-	(void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	r = join_cgroups(l, text);
 	if (r == 0)
 		r = set_affinity(l, text);
@@ -131,6 +127,14 @@ int rt_child_join_exec(struct rt_launch *l, char *text)
 		return rt_explain(text, r, "become root of the user namespace");
 	r = sys_setgroups(0, NULL);
 	return r == -EPERM ? 0 : r;
+}
+
+int rt_child_unshare_cgroup(struct rt_launch *l, char *text)
+{
+	int r = sys_unshare(CLONE_NEWCGROUP);
+
+	(void)l;
+	return r < 0 ? rt_explain(text, r, "make a cgroup namespace") : 0;
 }
 
 int rt_child_unshare(struct rt_launch *l, char *text)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "child-private.h"
@@ -56,13 +57,26 @@ DV_NORETURN static void fail(const struct rt_launch *l, int stage, int err, cons
 }
 
 /* The parent is gone, or tells us to go: nobody is interested in a reason. */
+static ssize_t read_answer(struct rt_launch *l, bool brings_fds, struct rt_answer *a)
+{
+	_Static_assert(HOST_CGROUP_MAX <= SYS_FDS_MAX, "one message brings all");
+	int fds[SYS_FDS_MAX];
+	ssize_t n;
+
+	if (!brings_fds)
+		return sys_read(l->sync[1], a, sizeof(*a));
+	n = sys_recv_fds(l->sync[1], a, sizeof(*a), fds, &l->join.n_tasks);
+	memcpy(l->join.tasks, fds, l->join.n_tasks * sizeof(*fds));
+	return n;
+}
+
 static void wait_for_parent(struct rt_launch *l, int stage)
 {
 	struct rt_report r = { .kind = RT_REPORT_WAITING, .stage = stage, .value = l->seccomp_fd };
 	struct rt_answer a = { 0 };
 
 	report(l, &r);
-	if (sys_read(l->sync[1], &a, sizeof(a)) != sizeof(a) || !a.goes_on)
+	if (read_answer(l, rt_stages(l)[stage].brings_fds, &a) != sizeof(a) || !a.goes_on)
 		sys_exit(EXIT_FAILED);
 }
 
@@ -101,6 +115,13 @@ int rt_child_ask_mount(struct rt_launch *l, struct rt_mount *m, char *text)
 	return m->tree < 0 ? rt_explain(text, -back.err, "%s", back.text) : 0;
 }
 
+/* Until all is set up the runtime's end must be ours. Modes are given exactly until the end. */
+static void begin(void)
+{
+	(void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	(void)umask(0);
+}
+
 /*
  * Into a pid namespace that only now became ours to use. CLONE_PARENT makes the new process
  * the runtime's child as well; its descriptor goes there with the report.
@@ -121,7 +142,8 @@ int rt_child_fork_again(struct rt_launch *l, char *text)
 		/* Not before the parent knows about us. */
 		if (sys_read(l->sync[1], &a, sizeof(a)) != sizeof(a) || !a.goes_on)
 			sys_exit(EXIT_FAILED);
-		return rt_child_enter(l, text);
+		begin();
+		return 0;
 	}
 	r.value = pid;
 	if (sys_send_fd(l->sync[1], &r, offsetof(struct rt_report, text) + 1, pidfd) < 0)
@@ -192,6 +214,7 @@ void rt_child_main(struct rt_launch *l)
 	/* The runtime holds signals back for its own use. */
 	sigemptyset(&none);
 	(void)sys_sigmask_set(&none);
+	begin();
 	walk(l, rt_stages(l), 0);
 
 	/* From here on the container outlives us. The parent waits until we are past this. */

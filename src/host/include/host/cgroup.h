@@ -83,6 +83,12 @@ enum host_cgroup_mode host_cgroup_mode(const struct host_cgroup *cg);
 /* ---- make, limit, remove ------------------------------------------------------------ */
 
 /*
+ * On v1 and hybrid hosts a child can be born into the v2 tree only, and joins the v1 ones by
+ * itself: those may be made while it is already busy.
+ */
+enum host_cgroup_part { HOST_CGROUP_ALL, HOST_CGROUP_V1_PART, HOST_CGROUP_V2_PART };
+
+/*
  * Makes the directories. @res says which controllers are needed and what a v1 cpuset starts
  * with. A failure removes what this call made. Rootless without cgroupsPath: a hierarchy
  * without permission is left out (host_cgroup_is_partial(); the state file has to be written
@@ -91,8 +97,8 @@ enum host_cgroup_mode host_cgroup_mode(const struct host_cgroup *cg);
  * DV_PRECONDITION: "container's cgroup is not empty: N process(es) found", "container's
  * cgroup unexpectedly frozen". DV_PERMISSION: "unable to apply cgroup configuration: ...".
  */
-struct dv_err *host_cgroup_create(struct host_cgroup *cg, const struct spec_resources *res)
-	DV_CHECK;
+struct dv_err *host_cgroup_create(struct host_cgroup *cg, enum host_cgroup_part part,
+				  const struct spec_resources *res) DV_CHECK;
 /* Removes the directories that host_cgroup_create() made in this process: undo. */
 void host_cgroup_rollback(struct host_cgroup *cg);
 /* Some or all hierarchies were left out for lack of permission (rootless). */

@@ -16,6 +16,9 @@ int sys_unix_connect_dgram(const char *path); /* "@name" is abstract */
 int sys_unix_listen_dgram(int dirfd, const char *name);
 ssize_t sys_send(int fd, const void *p, size_t n, int flags);
 ssize_t sys_recv(int fd, void *p, size_t n, int flags);
+#define SYS_FDS_MAX 16
+int sys_send_fds(int sock, const void *p, size_t n, const int *fds, size_t n_fds);
+ssize_t sys_recv_fds(int sock, void *p, size_t n, int fds[SYS_FDS_MAX], size_t *ret_n_fds);
 int sys_send_fd(int sock, const void *p, size_t n, int fd);
 /* Receives a message and at most one descriptor; *ret_fd is -1 when none came. */
 ssize_t sys_recv_fd(int sock, void *p, size_t n, int *ret_fd);
