@@ -41,7 +41,7 @@ e2e: all ## the end-to-end tests alone (E2E="-k pause" selects)
 bench: setup ## measure side by side with runc, crun and the bare system calls
 	@tools/setup bench
 	@$(MAKE) --no-print-directory all
-	DAVIT_OCI=$(abspath $(BUILD)/$(OCI)) bench/run $(BENCH)
+	bench/bench.py --davit $(abspath $(BUILD)/$(OCI)) --bare $(abspath $(BUILD)/bench/bare) $(BENCH)
 
 test-vm: setup ## the end-to-end tests in a virtual machine, under pure cgroup v2
 	@tools/setup vm

@@ -280,7 +280,9 @@ static struct dv_err *build(struct rt_launch *l)
 	e = host_cgroup_new(&cg, &l->c->cgroup);
 	if (e)
 		return e;
-	l->is_late_cgroup = host_cgroup_mode(l->c->cgroup) != HOST_CGROUP_V2;
+	/* Rootless: the child has to know which hierarchies had to be left out. */
+	l->is_late_cgroup =
+		host_cgroup_mode(l->c->cgroup) != HOST_CGROUP_V2 && !l->ctx->is_rootless;
 	e = rt_prepare_namespaces(l);
 	if (!e)
 		e = rt_prepare_seccomp(l, l->spec->linux.seccomp);

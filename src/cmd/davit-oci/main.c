@@ -99,6 +99,11 @@ static struct dv_err *check_args(const struct cli *cli, const struct dv_opt_verb
 			  verb->name, what, limit);
 }
 
+static int failure_status(const struct dv_opt_verb *verb)
+{
+	return verb->failure_status ? verb->failure_status : EXIT_FAILURE;
+}
+
 static int run_verb(struct cli *cli, const struct dv_opt_verb *verb, const void *opts, char **args)
 {
 	int status = EXIT_SUCCESS;
@@ -109,9 +114,7 @@ static int run_verb(struct cli *cli, const struct dv_opt_verb *verb, const void 
 		e = dv_err_new(DV_INVALID, "container id cannot be empty");
 	else
 		e = verb->run(cli, opts, args, &status);
-	if (!e)
-		return status;
-	return fail(cli, e, verb->failure_status ? verb->failure_status : EXIT_FAILURE);
+	return e ? fail(cli, e, failure_status(verb)) : status;
 }
 
 /* Executes us again, from an image that the container cannot write to; @cli keeps the words. */
@@ -178,9 +181,7 @@ static int call_program(struct cli *cli, int argc, char **argv)
 	if (!verb)
 		return fail_unknown(cli, argv[0]);
 	e = seal(cli, verb);
-	if (e)
-		return fail(cli, e, verb->failure_status ? verb->failure_status : EXIT_FAILURE);
-	return call_verb(cli, verb, n_args - 1, argv + 1);
+	return e ? fail(cli, e, failure_status(verb)) : call_verb(cli, verb, n_args - 1, argv + 1);
 }
 
 int main(int argc, char **argv)
@@ -188,8 +189,7 @@ int main(int argc, char **argv)
 	struct cli cli;
 	int status;
 
-	/* Whoever ignores it hands that down, and then nobody can wait for a hook. */
-	(void)signal(SIGCHLD, SIG_DFL);
+	(void)signal(SIGCHLD, SIG_DFL); /* if it came ignored, nobody could wait for a hook */
 	cli_init(&cli, argc > 0 ? argv[0] : "");
 	/* Parsing moves the words about; sealing needs them as they came. */
 	cli.argv = dv_new_n(char *, (size_t)argc + 1);
