@@ -169,7 +169,6 @@ static struct dv_err *open_parent_ns(struct rt_launch *l, enum spec_ns ns)
 static struct dv_err *prepare_join(struct rt_launch *l)
 {
 	struct dv_err *e;
-	char path[32], text[16];
 
 	l->joins_in_child = l->is_unprivileged;
 	l->init_pidfd = l->c->state->pidfd;
@@ -186,12 +185,6 @@ static struct dv_err *prepare_join(struct rt_launch *l)
 	if (e)
 		return e;
 	l->forks_twice = l->joins_in_child && l->ns_joined & NS_BIT(SPEC_NS_PID);
-	if (l->ns_joined & NS_BIT(SPEC_NS_USER)) {
-		snprintf(path, sizeof(path), "%d/setgroups", l->c->pid);
-		l->setgroups_is_denied =
-			sys_read_file_at(l->procfd, path, text, sizeof(text)) > 0 &&
-			dv_starts_with(text, "deny");
-	}
 	return NULL;
 }
 

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "exeseal-private.h"
 #include "sys/file.h"
 #include "sys/mountfd.h"
 #include "sys/process.h"
@@ -50,8 +51,6 @@
 
 #define SEALS	   (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define MEMFD_NAME "runc_cloned:/proc/self/exe" /* what runc's users know it by */
-/* An overlay without an upper layer must have two lower ones. This one is there everywhere. */
-#define OTHER_LOWER "/sys"
 
 extern char **environ;
 
@@ -129,78 +128,6 @@ static const char *find_protection(int exe)
 	}
 }
 
-/* ---- overlay ---------------------------------------------------------------------------------- */
-
-/* "lowerdir" takes a list: colons and backslashes of a name are escaped. */
-static bool format_lower(const char *dir, size_t len, char *buf, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (n + 2 + sizeof(":" OTHER_LOWER) > size)
-			return false;
-		if (dir[i] == ':' || dir[i] == '\\')
-			buf[n++] = '\\';
-		buf[n++] = dir[i];
-	}
-	memcpy(buf + n, ":" OTHER_LOWER, sizeof(":" OTHER_LOWER));
-	return true;
-}
-
-static int mount_overlay(const char *lower)
-{
-	DV_CLEANUP(sys_closep) int fs = -1;
-	int r;
-
-	fs = sys_fsopen("overlay");
-	if (fs < 0)
-		return fs;
-	r = sys_fsconfig_string(fs, "lowerdir", lower);
-	if (r < 0)
-		return r;
-	/* With two file systems below, "auto" makes the kernel log a line. */
-	(void)sys_fsconfig_string(fs, "xino", "off");
-	r = sys_fsconfig_create(fs);
-	if (r < 0)
-		return r;
-	return sys_fsmount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
-}
-
-static bool is_same_file(int a, int b)
-{
-	struct stat x, y;
-
-	/* The overlay has a device number of its own. */
-	return sys_fstat(a, &x) == 0 && sys_fstat(b, &y) == 0 && x.st_ino == y.st_ino &&
-	       x.st_size == y.st_size && x.st_mtim.tv_sec == y.st_mtim.tv_sec &&
-	       x.st_mtim.tv_nsec == y.st_mtim.tv_nsec && S_ISREG(y.st_mode);
-}
-
-static int open_in_overlay(int exe)
-{
-	DV_CLEANUP(sys_closep) int tree = -1;
-	char path[PATH_MAX], lower[2 * PATH_MAX], *slash;
-	ssize_t n;
-	int fd;
-
-	n = sys_readlinkat(AT_FDCWD, "/proc/self/exe", path, sizeof(path));
-	if (n < 0)
-		return (int)n;
-	slash = strrchr(path, '/');
-	if (!slash ||
-	    !format_lower(path, DV_MAX((size_t)(slash - path), (size_t)1), lower, sizeof(lower)))
-		return -ENAMETOOLONG;
-	tree = mount_overlay(lower);
-	if (tree < 0)
-		return tree;
-	fd = sys_openat(tree, slash + 1, O_PATH | O_NOFOLLOW, 0);
-	if (fd >= 0 && !is_same_file(exe, fd)) {
-		sys_close(fd);
-		return -ESTALE; /* replaced since we were started */
-	}
-	return fd;
-}
-
 /* ---- memory file ------------------------------------------------------------------------------- */
 
 static int copy(int from, int to)
@@ -255,9 +182,9 @@ static int execute(int fd, char **argv, const struct dv_log *log)
 	return sys_execveat(fd, "", argv, environ, AT_EMPTY_PATH);
 }
 
-static void try_overlay(int exe, char **argv, const struct dv_log *log)
+static void try_overlay(char **argv, const struct dv_log *log)
 {
-	DV_CLEANUP(sys_closep) int fd = open_in_overlay(exe);
+	DV_CLEANUP(sys_closep) int fd = rt_exe_overlay_open();
 	int r = fd;
 
 	if (fd >= 0) {
@@ -301,6 +228,6 @@ struct dv_err *rt_exe_seal(char **argv, const struct dv_log *log)
 		return NULL;
 	}
 	if (!is_executed_by_fd())
-		try_overlay(exe, argv, log);
+		try_overlay(argv, log);
 	return use_memfd(exe, argv, log);
 }

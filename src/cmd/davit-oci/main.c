@@ -4,9 +4,8 @@
  * runs it and turns the outcome into an exit status; the tables are in verbs.c and
  * verb-*.c, the work is in runtime/.
  *
- * Exit statuses: 0, or what the verb says (the process' own for run and exec in the
- * foreground); 1 for failures and wrong usage; 3 for an unknown command; 255 when exec
- * itself failed.
+ * Exit statuses: 0, or what the verb says (the process' own for run and exec in the foreground);
+ * 1 for failures and wrong usage; 3 for an unknown command; 255 when exec itself failed.
  */
 
 #include <signal.h>
@@ -189,7 +188,7 @@ int main(int argc, char **argv)
 	struct cli cli;
 	int status;
 
-	(void)signal(SIGCHLD, SIG_DFL); /* if it came ignored, nobody could wait for a hook */
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide the end of hooks */
 	cli_init(&cli, argc > 0 ? argv[0] : "");
 	/* Parsing moves the words about; sealing needs them as they came. */
 	cli.argv = dv_new_n(char *, (size_t)argc + 1);

@@ -73,6 +73,31 @@ static int join(struct rt_launch *l, enum spec_ns ns, char *text)
 	return 0;
 }
 
+/* "deny" or "allow", which for a namespace that is joined somebody else has decided. */
+static bool is_setgroups_denied(const struct rt_launch *l)
+{
+	char text[16] = "";
+
+	return sys_read_file_at(l->procfd, "thread-self/setgroups", text, sizeof(text)) > 0 &&
+	       dv_starts_with(text, "deny");
+}
+
+static int become_root(struct rt_launch *l, char *text)
+{
+	int r = sys_setresgid(0);
+
+	if (r == 0)
+		r = sys_setresuid(0);
+	if (r < 0)
+		return rt_explain(text, r, "become root of the user namespace (is id 0 mapped?)");
+	if (l->ns_joined & NS_BIT(SPEC_NS_USER))
+		l->setgroups_is_denied = is_setgroups_denied(l);
+	if (l->setgroups_is_denied)
+		return 0;
+	r = sys_setgroups(0, NULL);
+	return r < 0 && r != -EPERM ? rt_explain(text, r, "drop supplementary groups") : 0;
+}
+
 /* Those that the parent could not enter for us. */
 int rt_child_user(struct rt_launch *l, char *text)
 {
@@ -89,20 +114,7 @@ int rt_child_user(struct rt_launch *l, char *text)
 	}
 	if (r == 0 && l->ns_joined & NS_BIT(SPEC_NS_MNT))
 		r = join(l, SPEC_NS_MNT, text);
-	if (r < 0 || !rt_has_userns(l))
-		return r;
-
-	r = sys_setresgid(0);
-	if (r == 0)
-		r = sys_setresuid(0);
-	if (r < 0)
-		return rt_explain(text, r, "become root of the user namespace (is id 0 mapped?)");
-	if (!l->denies_setgroups) {
-		r = sys_setgroups(0, NULL);
-		if (r < 0 && r != -EPERM)
-			return rt_explain(text, r, "drop supplementary groups");
-	}
-	return 0;
+	return r < 0 || !rt_has_userns(l) ? r : become_root(l, text);
 }
 
 int rt_child_join_exec(struct rt_launch *l, char *text)
@@ -118,15 +130,7 @@ int rt_child_join_exec(struct rt_launch *l, char *text)
 	l->rootfd = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
 	if (l->rootfd < 0)
 		return rt_explain(text, l->rootfd, "open the container's root");
-	if (!has_user)
-		return 0;
-	r = sys_setresgid(0);
-	if (r == 0)
-		r = sys_setresuid(0);
-	if (r < 0)
-		return rt_explain(text, r, "become root of the user namespace");
-	r = sys_setgroups(0, NULL);
-	return r == -EPERM ? 0 : r;
+	return has_user ? become_root(l, text) : 0;
 }
 
 int rt_child_unshare_cgroup(struct rt_launch *l, char *text)
