@@ -66,23 +66,25 @@ lint: ## layers, banned calls, headers, sizes, formatting
 	tools/format
 
 asan: setup ## the unit tests under AddressSanitizer and UBSan
-	tools/build-in $(BUILD)-asan -Dstatic=false -Db_sanitize=address,undefined -Dbuildtype=debug
+	@tools/configure $(BUILD)-asan -Dstatic=false -Db_sanitize=address,undefined -Dbuildtype=debug
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		meson test -C $(BUILD)-asan --print-errorlogs --suite unit
 
 clang: setup ## build with clang, warnings are errors
 	@tools/setup check
-	CC=clang tools/build-in $(BUILD)-clang --werror
+	@CC=clang tools/configure $(BUILD)-clang --werror
+	meson compile -C $(BUILD)-clang
 
-fuzz: setup ## run each fuzzer for FUZZ_SECONDS (30)
+fuzz: setup ## run each fuzzer for FUZZ_SECONDS (30); FUZZ=name selects
 	@tools/setup check
-	CC=clang tools/build-in $(BUILD)-fuzz -Dstatic=false -Dfuzz=true -Db_sanitize=address,undefined \
-		-Db_lundef=false -Dtests=disabled
-	tools/fuzz $(BUILD)-fuzz $(or $(FUZZ_SECONDS),30)
+	@CC=clang tools/configure $(BUILD)-fuzz -Dstatic=false -Dfuzz=true -Db_sanitize=address,undefined \
+		-Db_lundef=false -Dtests=disabled -Dc_args=-fsanitize=fuzzer-no-link
+	tools/fuzz $(BUILD)-fuzz $(or $(FUZZ_SECONDS),30) $(FUZZ)
 
-valgrind: setup ## the unit tests and one container run under valgrind
+valgrind: setup ## the unit tests and one container's life under valgrind
 	@tools/setup test
-	tools/build-in $(BUILD)-valgrind -Dstatic=false -Dbuildtype=debug
+	@tools/configure $(BUILD)-valgrind -Dstatic=false -Dbuildtype=debug
+	meson compile -C $(BUILD)-valgrind
 	tools/valgrind $(BUILD)-valgrind
 
 clean: ## remove the build directories

@@ -164,6 +164,17 @@ static bool needs_v2(struct host_cgroup *cg, int i, const struct spec_resources 
 	return false;
 }
 
+/* The container stays where the runtime is; on v1 that is the parent of what was planned. */
+static void leave_out(struct host_cgroup *cg, int i)
+{
+	struct host_cgroup_hier *h = &cg->pub[i];
+	size_t len = (size_t)(strrchr(h->path, '/') - h->path);
+
+	h->is_usable = false;
+	if (!h->is_v2)
+		h->path = len ? dv_arena_strndup(&cg->arena, h->path, len) : "/";
+}
+
 /*
  * Rootless without a path of its own choosing: a hierarchy that we may not write is left
  * out. Limits that then have no place fail later, in host_cgroup_set(), except on v2, where
@@ -179,7 +190,7 @@ static struct dv_err *forgive(struct host_cgroup *cg, int i, const struct spec_r
 					 "permission is granted for cgroups");
 	dv_err_free(take);
 	rollback_hier(cg, i);
-	cg->pub[i].is_usable = false;
+	leave_out(cg, i);
 	return NULL;
 }
 

@@ -103,12 +103,14 @@ struct dv_err *host_cgroup_stats_read(struct host_cgroup *cg, struct dv_arena *a
 	struct cgroup_reader r = { .arena = arena, .dirfd = -1, .text = DV_STRBUF_INIT };
 	int i = cgroup_main(cg), fd;
 
-	fd = i < 0 ? -ENOENT : cgroup_dir(cg, i);
+	*ret = (struct host_cgroup_stats){ 0 };
+	if (i < 0)
+		return NULL;
+	fd = cgroup_dir(cg, i);
 	if (fd == -ENOENT || fd == -ENODEV)
 		return dv_err_new(DV_NOT_FOUND, "container's cgroup does not exist");
 	if (fd < 0)
 		return dv_err_sys(fd, "unable to get container cgroup stats");
-	*ret = (struct host_cgroup_stats){ 0 };
 	if (cg->mode == HOST_CGROUP_V2)
 		cgroup_stats_v2(cg, &r, ret);
 	else

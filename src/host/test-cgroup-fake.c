@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "cgroup-private.h"
+#include "host/cgroup-stats.h"
 #include "sys/process.h"
 
 static const char v1_proc[] = "7:cpu,cpuacct:/\n6:memory:/\n5:devices:/\n4:cpuset:/\n3:pids:/\n"
@@ -406,15 +407,23 @@ static void become_nobody(void)
 Test(v1, rootless)
 {
 	const struct spec_resources limit = { .pids_limit = I64(10) };
-	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = NULL, *fixed = NULL;
+	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *cg = NULL, *deep = NULL, *fixed = NULL;
+	struct dv_arena arena = { 0 }; /* nothing is found to be put there */
 	int fds[HOST_CGROUP_MAX];
+	struct host_cgroup_stats st;
 	size_t n = 99;
 
 	OK(fake_new(v1_proc, NULL, true, &cg));
+	OK(fake_new("3:pids:/own/place\n", NULL, true, &deep));
 	OK(fake_new(v1_proc, "/a", true, &fixed));
 	become_nobody();
 	OK(host_cgroup_create(cg, HOST_CGROUP_ALL, &nothing));
 	cr_expect(host_cgroup_is_partial(cg));
+	OK(host_cgroup_create(deep, HOST_CGROUP_ALL, &nothing));
+	cr_expect_str_eq(cg->pub[0].path, "/");
+	cr_expect_str_eq(deep->pub[0].path, "/own/place");
+	OK(host_cgroup_stats_read(cg, &arena, &st));
+	cr_expect_eq(st.pids.current, 0);
 	OK(host_cgroup_open_tasks(cg, fds, &n));
 	cr_expect_eq(n, 0);
 	OK(host_cgroup_set(cg, &nothing, HOST_CGROUP_CREATE));

@@ -96,6 +96,8 @@ static int mount_hierarchy(struct rt_launch *l, int dir, const struct host_cgrou
 	fd = has_cgroup_ns(l) ? fresh(h, attrs) : bound(path, attrs);
 	if (fd == -EPERM || fd == -EBUSY)
 		fd = bound(path, attrs);
+	if (fd == -ENOENT && !h->is_usable)
+		return 0; /* the runtime's own cgroup, out of its sight */
 	r = fd < 0 ? fd : sys_move_mount_fd(fd, target);
 	if (r < 0)
 		return rt_explain(text, r, "mount cgroup %s", h->name);
@@ -131,8 +133,8 @@ static int mount_v1(struct rt_launch *l, struct rt_mount *m, int target, char *t
 
 	hiers = host_cgroup_hiers(l->c->cgroup, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (!hiers[i].is_usable)
-			continue;
+		if (!hiers[i].is_usable && hiers[i].is_v2)
+			continue; /* where the container is in there is not known */
 		r = mount_hierarchy(l, tmpfs, &hiers[i], attrs, text);
 		if (r < 0)
 			return r;

@@ -119,7 +119,8 @@ struct host_cgroup_stats {
 };
 
 /*
- * Reads everything once. Results point into @arena. DV_NOT_FOUND: there is no such cgroup.
+ * Reads everything once. Results point into @arena. All is 0 for a rootless container that was
+ * left without a cgroup of its own. DV_NOT_FOUND: there is no such cgroup.
  */
 struct dv_err *host_cgroup_stats_read(struct host_cgroup *cg, struct dv_arena *arena,
 				      struct host_cgroup_stats *ret) DV_CHECK;

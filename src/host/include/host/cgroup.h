@@ -231,7 +231,8 @@ struct host_cgroup_hier {
 	const char *mountpoint; /* on the host: "/sys/fs/cgroup/cpu,cpuacct" */
 	const char *path; /* the container's, below the mount point, starts with '/' */
 	bool is_v2;
-	bool is_usable; /* false: left out for lack of permission */
+	bool is_usable; /* false: left out for lack of permission; on v1 `path` is then the
+				 * runtime's own cgroup, which the container shares */
 	const char *const *links; /* symlinks to make beside it, pointing to `name` */
 	size_t n_links;
 };
