@@ -58,15 +58,6 @@ static long call(long n, long a, long b, long c, long d, long e)
 /* An overlay without an upper layer must have two lower ones. This one is there everywhere. */
 static const char other_lower[] = ":/sys";
 
-static bool equal(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	return *a == *b;
-}
-
 /* "lowerdir" takes a list: colons and backslashes of a name are escaped. */
 static bool format_lower(const char *dir, size_t len, char *buf, size_t size)
 {
@@ -150,6 +141,15 @@ int rt_exe_overlay_open(void)
 }
 
 #ifdef RT_EARLY_ENTRY
+
+static bool equal(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
 
 /* The global options; anything else, --debug included, is for the normal start. */
 static int skip_option(const char *arg)
