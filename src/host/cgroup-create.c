@@ -217,7 +217,11 @@ struct dv_err *host_cgroup_create(struct host_cgroup *cg, enum host_cgroup_part 
 		e = check_frozen(cg);
 	if (!e)
 		return NULL;
-	host_cgroup_rollback(cg);
+	/* Only what this call made: a process may be in the other part already. */
+	for (size_t i = 0; i < cg->n; i++) {
+		if (is_part(cg, i, part))
+			rollback_hier(cg, (int)i);
+	}
 	if (dv_err_code(e) == DV_PRECONDITION)
 		return e;
 	return dv_err_wrap(e, "unable to apply cgroup configuration");

@@ -81,9 +81,16 @@ static struct dv_err *find_rootfs(struct rt_launch *l, const char *bundle)
 {
 	const char *path = l->spec->root.path;
 	char real[PATH_MAX];
+	ssize_t r;
 
 	if (path[0] != '/')
 		path = dv_arena_printf(&l->arena, "%s/%s", bundle, path);
+	/* Whoever made the bundle may have let it point elsewhere; mount points are made in there. */
+	r = sys_readlinkat(AT_FDCWD, path, real, sizeof(real));
+	if (r != -EINVAL && r != -ENOENT)
+		return dv_err_new(
+			DV_INVALID,
+			"root.path: invalid rootfs %s: not an absolute path, or a symlink", path);
 	if (!realpath(path, real))
 		return dv_err_sys(-errno, "root.path: invalid rootfs %s", path);
 	/* The resolved path is opened O_NOFOLLOW, once, by rt_prepare_rootfs(). */

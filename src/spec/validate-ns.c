@@ -52,13 +52,13 @@ static struct dv_err *check_time(const struct spec_runtime *spec)
 	return NULL;
 }
 
-/* dev_valid_name() of the kernel. */
+/* dev_valid_name() of the kernel; and no pattern ("eth%d"), which it would fill in. */
 static bool is_device_name(const char *name)
 {
 	enum { MAX_NAME = 15 }; /* IFNAMSIZ with its NUL */
 
 	return *name && strlen(name) <= MAX_NAME && !dv_streq(name, ".") && !dv_streq(name, "..") &&
-	       !name[strcspn(name, "/: \t\n\v\f\r")];
+	       !name[strcspn(name, "/:% \t\n\v\f\r")];
 }
 
 static struct dv_err *check_net(const struct validation *v)

@@ -20,7 +20,7 @@ from harness.wait import SLOWNESS
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT_BINARY = TOP / "build/src/cmd/davit-oci/davit-oci"
-TEST_LIMIT = 180
+TEST_LIMIT = 60
 
 
 @pytest.fixture(scope="session")

@@ -286,6 +286,25 @@ static int mount_old(const struct rt_launch *l, struct rt_mount *m, int target, 
 	return r < 0 ? rt_explain(text, r, "mount") : 0;
 }
 
+/*
+ * sysfs belongs to a network namespace: in a user namespace that does not own ours, the host's
+ * is bound, read-only with all below it.
+ */
+static int bind_sysfs(const struct host_mount *p, char *text)
+{
+	int fd = sys_open_tree(AT_FDCWD, "/sys", OPEN_TREE_CLONE | AT_RECURSIVE);
+	int r;
+
+	if (fd < 0)
+		return rt_explain(text, fd, "bind /sys of the host");
+	r = sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, p->attr_set | MOUNT_ATTR_RDONLY,
+			      0, 0, -1);
+	if (r == 0)
+		return fd;
+	sys_close(fd);
+	return rt_explain(text, r, "make /sys of the host read-only");
+}
+
 static int mount_fs(struct rt_launch *l, struct rt_mount *m, int target, char *text)
 {
 	DV_CLEANUP(sys_closep) int fd = -1;
@@ -294,6 +313,8 @@ static int mount_fs(struct rt_launch *l, struct rt_mount *m, int target, char *t
 	if (m->plan->needs_mount2)
 		return mount_old(l, m, target, text);
 	fd = fs_make(m, target, text);
+	if (fd == -EPERM && m->plan->kind == HOST_MOUNT_SYSFS && rt_has_userns(l))
+		fd = bind_sysfs(m->plan, text);
 	if (fd < 0)
 		return fd;
 	if (m->plan->copies_up) {
