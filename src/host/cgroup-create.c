@@ -14,6 +14,8 @@
 #include "cgroup-private.h"
 #include "sys/file.h"
 
+enum { FILLED_MS = 2000 };
+
 /*
  * Makes the directory at @rel below @rootfd with its parents. *ret_made: whether any was
  * missing; *ret_keep: how many bytes of @rel were there before.
@@ -49,7 +51,7 @@ static int make_path(int rootfd, const char *rel, bool *ret_made, size_t *ret_ke
 	return 0;
 }
 
-/* Removes what make_path() made, deepest first; stops where somebody put something in. */
+/* Removes what make_path() made, deepest first; stops above where somebody put something in. */
 static void rollback_hier(struct host_cgroup *cg, int i)
 {
 	DV_CLEANUP(dv_freep) char *path = dv_strdup(cgroup_rel(cg, i));
@@ -62,8 +64,13 @@ static void rollback_hier(struct host_cgroup *cg, int i)
 
 		r = cg->is_test ? sys_remove_tree(h->rootfd, path)
 				: sys_unlinkat(h->rootfd, path, AT_REMOVEDIR);
+		/* The container's own: what a hook left behind, or a process that still ends. */
+		if (r == -EBUSY && h->is_new)
+			r = cgroup_remove_filled(cg, i, cgroup_now_ms() + FILLED_MS);
+		h->is_new = false;
 		*(slash ? slash : path) = '\0';
 	}
+	h->dirfd = sys_close(h->dirfd);
 	h->is_made = h->is_new = false;
 }
 

@@ -72,7 +72,7 @@ static void end_rest(struct host_cgroup *cg, int i, int dirfd, int64_t deadline)
 		cgroup_wait_exits(pids, n, deadline);
 }
 
-static int destroy_slowly(struct host_cgroup *cg, int i, int64_t deadline)
+int cgroup_remove_filled(struct host_cgroup *cg, int i, int64_t deadline)
 {
 	int dirfd = cgroup_dir(cg, i), r;
 
@@ -108,7 +108,7 @@ static int destroy_hier(struct host_cgroup *cg, int i, int64_t deadline)
 		r = remove_dir(cg, AT_FDCWD, path);
 	}
 	/* Read-only mounts say EROFS for what does not exist as well. */
-	return r == 0 ? 0 : destroy_slowly(cg, i, deadline);
+	return r == 0 ? 0 : cgroup_remove_filled(cg, i, deadline);
 }
 
 struct dv_err *host_cgroup_destroy(struct host_cgroup *cg)

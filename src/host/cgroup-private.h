@@ -139,6 +139,8 @@ int cgroup_collect_pids(int dirfd, pid_t **pids, size_t *n);
 void cgroup_wait_exits(const pid_t *pids, size_t n, int64_t deadline_ms);
 /* The directory with the memory controller, v1 or v2; -errno. */
 int cgroup_memory_dir(struct host_cgroup *cg, bool *ret_is_v2);
+/* Removes what is in the cgroup, processes included, and the cgroup; -errno. */
+int cgroup_remove_filled(struct host_cgroup *cg, int i, int64_t deadline_ms);
 /* Best effort: writes THAWED to a v1 freezer. */
 void cgroup_thaw_v1(struct host_cgroup *cg);
 

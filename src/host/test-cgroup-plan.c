@@ -106,7 +106,7 @@ static const struct row rows[] = {
 	  .v1_error = "unable to set swap limit without memory limit",
 	  .v2_error = "unable to set swap limit without memory limit" },
 	{ .res.memory = { .limit = I64(8192), .swap = I64(4096) },
-	  .v1 = "memory.limit_in_bytes=8192;memory.memsw.limit_in_bytes=4096;",
+	  .v1_error = "memory+swap limit should be >= memory limit",
 	  .v2_error = "memory+swap limit should be >= memory limit" },
 	{ .res.memory.swappiness = U64(0), .v1 = "memory.swappiness=0;", .v2 = "" },
 	{ .res.memory.swappiness = U64(101),

@@ -106,9 +106,7 @@ struct rt_launch {
 
 	/* Trusted places on the host. */
 	int procfd;
-	int devnullfd; /* O_PATH, verified 1:3, of the host */
-	int devnull_tree; /* detached mount of it; -1 when unprivileged */
-	int hostrootfd; /* O_PATH of "/" */
+	int devnull_tree; /* detached mount of the host's; -1 when unprivileged */
 
 	struct host_cgroup_join join;
 	const struct host_cgroup_subs *subs;

@@ -115,7 +115,7 @@ static struct dv_err *fork_child(struct rt_launch *l)
 	int fd = -1;
 	pid_t pid;
 
-	/* Nobody whom we join may look at us (CVE-2016-9962); maps need the opposite. */
+	/* See rt_child_hide(); without privilege, writing maps needs the opposite for a while. */
 	if (!l->is_unprivileged)
 		(void)sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	pid = sys_clone3(&c, &fd);
@@ -147,7 +147,7 @@ static struct dv_err *set_oom_score(struct rt_launch *l)
 	char path[48], text[24];
 	int r;
 
-	if (!adj->is_set)
+	if (!adj->is_set || l->is_unprivileged)
 		return NULL;
 	snprintf(path, sizeof(path), "%d/oom_score_adj", l->pid);
 	snprintf(text, sizeof(text), "%lld", (long long)adj->value);
@@ -209,16 +209,27 @@ void rt_launch_kill(struct rt_launch *l)
 	l->pidfd = sys_close(l->pidfd);
 }
 
-/* The first child has done its work; the second one is the container's process. */
-static void adopt(struct rt_launch *l, const struct rt_report *r, int pidfd)
+/* What only the container's process is to have, and whoever it forks later. */
+static struct dv_err *settle(struct rt_launch *l)
 {
+	struct dv_err *e = set_oom_score(l);
+
+	return e ? e : join_resctrl(l);
+}
+
+/* The first child has done its work; the second one is the container's process. */
+static struct dv_err *adopt(struct rt_launch *l, const struct rt_report *r, int pidfd)
+{
+	struct dv_err *e;
 	siginfo_t si;
 
 	(void)sys_waitid_pidfd(l->pidfd, &si, WEXITED);
 	sys_close(l->pidfd);
 	l->pid = r->value;
 	l->pidfd = pidfd;
-	answer(l, true, false);
+	e = settle(l);
+	answer(l, !e, false);
+	return e;
 }
 
 /* In a process of its own, which enters the child's mount namespace with our rights. */
@@ -236,16 +247,16 @@ DV_NORETURN static void open_mount_there(struct rt_launch *l, struct rt_mount *m
 		r = rt_bind_open(l, m, back.text);
 	back.err = -r;
 	if (r < 0)
-		(void)sys_send(l->sync[0], &back, sizeof(back), 0);
+		r = (int)sys_send(l->sync[0], &back, sizeof(back), 0);
 	else
-		(void)sys_send_fd(l->sync[0], &back, sizeof(back), m->tree);
-	sys_exit(0);
+		r = sys_send_fd(l->sync[0], &back, sizeof(back), m->tree);
+	sys_exit(r < 0);
 }
 
 static struct dv_err *serve_mount(struct rt_launch *l, int index)
 {
 	struct sys_clone c = { .flags = 0, .cgroup_fd = -1 };
-	siginfo_t si;
+	siginfo_t si = { 0 };
 	int fd = -1;
 	pid_t pid;
 
@@ -258,6 +269,9 @@ static struct dv_err *serve_mount(struct rt_launch *l, int index)
 		return dv_err_sys(pid, "fork for a mount source");
 	(void)sys_waitid_pidfd(fd, &si, WEXITED);
 	sys_close(fd);
+	/* The child waits for what it was to send. */
+	if (si.si_code != CLD_EXITED || si.si_status != 0)
+		return dv_err_new(DV_ABORTED, "process for a mount source ended without an answer");
 	return NULL;
 }
 
@@ -304,8 +318,7 @@ static struct dv_err *handle(struct rt_launch *l, const struct rt_report *r, int
 		dv_log(l->ctx->log, DV_WARN, "%s", r->text);
 		return NULL;
 	case RT_REPORT_FORKED:
-		adopt(l, r, fd);
-		return NULL;
+		return adopt(l, r, fd);
 	case RT_REPORT_MOUNT:
 		return serve_mount(l, r->value);
 	case RT_REPORT_FAILED:
@@ -352,9 +365,8 @@ static struct dv_err *after_fork(struct rt_launch *l)
 
 	if (l->is_late_cgroup)
 		e = rt_create_late_cgroup(l);
-	if (!e)
-		e = set_oom_score(l);
-	return e ? e : join_resctrl(l);
+	/* Else it may have forked meanwhile: adopt() does it. */
+	return e || l->forks_twice ? e : settle(l);
 }
 
 struct dv_err *rt_launch_run(struct rt_launch *l)

@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -302,11 +304,19 @@ static struct dv_err *prepare_notify(struct rt_launch *l)
 /* What will cover masked files: cloned from the very object that was checked. */
 static struct dv_err *prepare_masks(struct rt_launch *l)
 {
+	DV_CLEANUP(sys_closep) int fd = -1;
+	struct stat st;
 	int r;
 
 	if (l->is_unprivileged || l->spec->linux.n_masked_paths == 0)
 		return NULL;
-	l->devnull_tree = sys_open_tree(l->devnullfd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
+	fd = sys_openat(AT_FDCWD, "/dev/null", O_PATH | O_NOFOLLOW, 0);
+	r = fd < 0 ? fd : sys_fstat(fd, &st);
+	if (r < 0)
+		return dv_err_sys(r, "open /dev/null of the host");
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return dv_err_new(DV_PRECONDITION, "/dev/null of the host is not the null device");
+	l->devnull_tree = sys_open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
 	r = l->devnull_tree < 0 ? l->devnull_tree : rt_propagate(l->devnull_tree, MS_PRIVATE);
 	return r < 0 ? dv_err_sys(r, "clone /dev/null") : NULL;
 }

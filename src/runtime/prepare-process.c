@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parent, before the fork: arguments, environment and capabilities of the process. */
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "host/cpulist.h"
 #include "host/lsm.h"
 #include "launch-private.h"
+#include "sys/file.h"
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -104,17 +106,25 @@ static struct dv_err *prepare_labels(struct rt_launch *l)
 {
 	const struct spec_process *p = l->process;
 	bool wants_apparmor = p->apparmor_profile && *p->apparmor_profile;
+	bool wants_selinux =
+		(p->selinux_label && *p->selinux_label) || (l->mount_label && *l->mount_label);
+	DV_CLEANUP(sys_closep) int root = -1;
 
+	if (!wants_apparmor && !wants_selinux)
+		return NULL;
+	root = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	if (root < 0)
+		return dv_err_sys(root, "open /");
 	if (wants_apparmor) {
-		l->has_apparmor = host_apparmor_is_enabled(l->hostrootfd);
+		l->has_apparmor = host_apparmor_is_enabled(root);
 		if (!l->has_apparmor)
 			return dv_err_new(
 				DV_PRECONDITION,
 				"process.apparmorProfile: cannot apply profile \"%s\": apparmor is not enabled on this system",
 				p->apparmor_profile);
 	}
-	if ((p->selinux_label && *p->selinux_label) || (l->mount_label && *l->mount_label)) {
-		l->has_selinux = host_selinux_is_enabled(l->hostrootfd, l->procfd);
+	if (wants_selinux) {
+		l->has_selinux = host_selinux_is_enabled(root, l->procfd);
 		if (!l->has_selinux)
 			return dv_err_new(
 				DV_PRECONDITION,

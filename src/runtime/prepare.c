@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "launch-private.h"
@@ -68,9 +67,7 @@ void rt_launch_init(struct rt_launch *l, const struct rt_context *ctx)
 		.ctx = ctx,
 		.init_pidfd = -1,
 		.procfd = -1,
-		.devnullfd = -1,
 		.devnull_tree = -1,
-		.hostrootfd = -1,
 		.join = HOST_CGROUP_JOIN_INIT,
 		.rootfs_tree = -1,
 		.rootfd = -1,
@@ -100,9 +97,7 @@ void rt_launch_fini(struct rt_launch *l)
 	host_cgroup_join_close(&l->join);
 	host_seccomp_program_fini(&l->seccomp);
 	sys_close(l->procfd);
-	sys_close(l->devnullfd);
 	sys_close(l->devnull_tree);
-	sys_close(l->hostrootfd);
 	sys_close(l->rootfs_tree);
 	sys_close(l->notify_tree);
 	if (l->notify_dir)
@@ -141,20 +136,6 @@ struct dv_err *rt_prepare_fds(const struct rt_context *ctx, const struct rt_io_o
 	return NULL;
 }
 
-static struct dv_err *open_dev_null(struct rt_launch *l)
-{
-	struct stat st;
-	int r;
-
-	l->devnullfd = sys_openat(AT_FDCWD, "/dev/null", O_PATH | O_NOFOLLOW, 0);
-	r = l->devnullfd < 0 ? l->devnullfd : sys_fstat(l->devnullfd, &st);
-	if (r < 0)
-		return dv_err_sys(r, "open /dev/null of the host");
-	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-		return dv_err_new(DV_PRECONDITION, "/dev/null of the host is not the null device");
-	return NULL;
-}
-
 static struct dv_err *connect_to(const char *path, const char *what, int *ret_fd)
 {
 	int fd = sys_unix_connect(path);
@@ -186,13 +167,6 @@ struct dv_err *rt_prepare_io(struct rt_launch *l)
 
 	if (!e)
 		e = rt_proc_open(&l->procfd);
-	if (!e)
-		e = open_dev_null(l);
-	if (!e) {
-		l->hostrootfd = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
-		if (l->hostrootfd < 0)
-			e = dv_err_sys(l->hostrootfd, "open /");
-	}
 	if (!e && l->io->console_socket)
 		e = connect_to(l->io->console_socket, "console socket", &l->console_sock);
 	if (!e && l->process->terminal && !l->io->is_detached)

@@ -117,12 +117,19 @@ static bool sets_own_rlimits(const struct rt_launch *l)
 	return !rt_has_userns(l) && l->process->n_rlimits > 0;
 }
 
+/* Else the parent does. */
+static bool sets_own_oom_score(const struct rt_launch *l)
+{
+	return l->is_unprivileged && l->process->oom_score_adj.is_set;
+}
+
 static bool wants_home(const struct rt_launch *l)
 {
 	return l->home != NULL;
 }
 
 const struct rt_stage rt_create_stages[] = {
+	{ .name = "oom score", .is_needed = sets_own_oom_score, .child = rt_child_oom_score },
 	{ .name = "cgroup", .is_needed = is_joined_by_parent, .parent = rt_parent_join_cgroup },
 	/* Maps are the parent's to write: the child has no rights outside its namespace. */
 	{ .name = "user namespace", .is_needed = has_new_user, .parent = rt_parent_write_maps },
@@ -187,6 +194,7 @@ const struct rt_stage rt_create_stages[] = {
 };
 
 const struct rt_stage rt_exec_stages[] = {
+	{ .name = "oom score", .is_needed = sets_own_oom_score, .child = rt_child_oom_score },
 	{ .name = "cgroup", .is_needed = is_joined_by_parent, .parent = rt_parent_join_cgroup },
 	{ .name = "enter cgroup", .child = rt_child_enter },
 	{ .name = "namespaces", .child = rt_child_join_exec },

@@ -146,7 +146,8 @@ Test(validate, net_devices, .fini = t_fini)
 	static const struct rule_case cases[] = {
 		{ DEVICE("eth0"), NULL },
 		{ DEVICE("0123456789abcde"), NULL },
-		{ LINUX("'netDevices':{'eth0':{'name':'ct%d'}}," NS(JOIN("network"))), NULL },
+		{ LINUX("'netDevices':{'eth0':{'name':'ct0'}}," NS(JOIN("network"))), NULL },
+		{ DEVICE("ct%d"), "invalid network device name 'ct%d'" },
 		{ LINUX("'netDevices':{}"), NULL },
 		{ LINUX("'netDevices':{'eth0':{}}"),
 		  "unable to move network devices without a NET namespace" },

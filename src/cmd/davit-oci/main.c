@@ -8,6 +8,8 @@
  * 1 for failures and wrong usage; 3 for an unknown command; 255 when exec itself failed.
  */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include "cli.h"
 #include "help.h"
 #include "runtime/exeseal.h"
+#include "sys/file.h"
 
 enum { EXIT_UNKNOWN_COMMAND = 3 };
 
@@ -183,11 +186,21 @@ static int call_program(struct cli *cli, int argc, char **argv)
 	return e ? fail(cli, e, failure_status(verb)) : call_verb(cli, verb, n_args - 1, argv + 1);
 }
 
+/* A descriptor of ours in the place of a closed standard stream would be the container's. */
+static void fill_standard_streams(void)
+{
+	for (int i = 0; i < 3; i++) {
+		if (sys_fcntl(i, F_GETFD, 0) == -EBADF)
+			(void)sys_set_cloexec(sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0), false);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli;
 	int status;
 
+	fill_standard_streams();
 	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide the end of hooks */
 	cli_init(&cli, argc > 0 ? argv[0] : "");
 	/* Parsing moves the words about; sealing needs them as they came. */

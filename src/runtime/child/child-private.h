@@ -19,6 +19,9 @@ int rt_child_ask_mount(struct rt_launch *l, struct rt_mount *m, char *text);
 int rt_child_fork_again(struct rt_launch *l, char *text);
 
 /* namespaces.c */
+int rt_child_oom_score(struct rt_launch *l, char *text);
+/* From here on nobody whom we join may look at us (CVE-2016-9962). */
+void rt_child_hide(void);
 int rt_child_enter(struct rt_launch *l, char *text);
 int rt_child_join_exec(struct rt_launch *l, char *text);
 int rt_child_user(struct rt_launch *l, char *text);

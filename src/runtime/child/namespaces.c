@@ -15,6 +15,7 @@
 #include "child-private.h"
 #include "host/lsm.h"
 #include "sys/file.h"
+#include "sys/mountfd.h"
 #include "sys/process.h"
 #include "sys/sock.h"
 
@@ -54,10 +55,38 @@ static int set_affinity(struct rt_launch *l, char *text)
 	return 0;
 }
 
+/*
+ * For a parent without privilege, who could not do it for us once we hide: our files in /proc
+ * are root's then.
+ */
+int rt_child_oom_score(struct rt_launch *l, char *text)
+{
+	char value[24];
+	int r;
+
+	snprintf(value, sizeof(value), "%lld", (long long)l->process->oom_score_adj.value);
+	r = sys_write_file_at(l->procfd, "thread-self/oom_score_adj", value);
+	if (r == -EACCES && l->ctx->is_rootless) {
+		rt_child_warn(
+			l, "process.oomScoreAdj: cannot be lowered to %s in a rootless container",
+			value);
+		return 0;
+	}
+	return r < 0 ? rt_explain(text, r, "process.oomScoreAdj: write %s", value) : 0;
+}
+
+/* With privilege the parent was hidden before it forked; the maps of others need the opposite. */
+void rt_child_hide(void)
+{
+	(void)sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 int rt_child_enter(struct rt_launch *l, char *text)
 {
 	int r;
 
+	if (l->ns_joined)
+		rt_child_hide();
 	r = join_cgroups(l, text);
 	if (r == 0)
 		r = set_affinity(l, text);
@@ -117,11 +146,30 @@ int rt_child_user(struct rt_launch *l, char *text)
 	return r < 0 || !rt_has_userns(l) ? r : become_root(l, text);
 }
 
+/* A container that shares the host's mounts has nothing but its root directory. */
+static int enter_root(const struct rt_launch *l)
+{
+	DV_CLEANUP(sys_closep) int fd = -1;
+	char path[32];
+	int r;
+
+	snprintf(path, sizeof(path), "%d/root", l->c->pid);
+	fd = sys_openat(l->procfd, path, O_PATH | O_DIRECTORY, 0);
+	/* While it is alive, the pid is still its own. */
+	r = fd < 0 ? fd : sys_pidfd_send_signal(l->init_pidfd, 0);
+	if (r == 0)
+		r = sys_fchdir(fd);
+	return r < 0 ? r : sys_chroot(".");
+}
+
 int rt_child_join_exec(struct rt_launch *l, char *text)
 {
 	bool has_user = l->exec_ns_mask & rt_ns_flag(SPEC_NS_USER);
-	int r = 0;
+	bool has_mnt = l->exec_ns_mask & rt_ns_flag(SPEC_NS_MNT);
+	int r = has_mnt ? 0 : enter_root(l);
 
+	if (r < 0)
+		return rt_explain(text, r, "enter the container's root");
 	/* All at once: the kernel checks each against the user namespace we are about to enter. */
 	if (l->exec_ns_mask)
 		r = sys_setns(l->init_pidfd, (int)l->exec_ns_mask);

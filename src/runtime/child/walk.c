@@ -133,6 +133,7 @@ int rt_child_fork_again(struct rt_launch *l, char *text)
 	int pidfd = -1;
 	pid_t pid;
 
+	rt_child_hide();
 	pid = sys_clone3(&c, &pidfd);
 	if (pid < 0)
 		return rt_explain(text, pid, "fork into the pid namespace");
@@ -208,12 +209,11 @@ DV_NORETURN static void last_words(struct rt_launch *l, int err, const char *wha
 void rt_child_main(struct rt_launch *l)
 {
 	char text[RT_TEXT_MAX] = "";
-	sigset_t none;
 	int r;
 
-	/* The runtime holds signals back for its own use. */
-	sigemptyset(&none);
-	(void)sys_sigmask_set(&none);
+	/* The runtime holds signals back for its own use; what its caller ignores is no concern of
+	 * the container's. */
+	sys_reset_signals();
 	begin();
 	walk(l, rt_stages(l), 0);
 
