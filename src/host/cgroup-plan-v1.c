@@ -33,10 +33,7 @@ static struct dv_err *plan_memory(struct cgroup_plan *p, const struct spec_resou
 	if (swap > 0 && limit == 0 && env->memory_limit == UINT64_MAX)
 		return dv_err_new(DV_INVALID, "unable to set swap limit without memory limit");
 	if (swap > 0 && limit > swap)
-		return dv_err_new(DV_INVALID,
-				  "memory+swap limit %" PRId64
-				  " is below the memory limit %" PRId64,
-				  swap, limit);
+		return dv_err_new(DV_INVALID, "memory+swap limit should be >= memory limit");
 	/* The kernel demands limit <= memsw at each step: raise memsw first, lower it last. */
 	if (swap == -1 || (limit && swap > 0 && env->memory_limit < (uint64_t)swap)) {
 		add_memsw(p, swap);

@@ -99,8 +99,10 @@ enum host_cgroup_part { HOST_CGROUP_ALL, HOST_CGROUP_V1_PART, HOST_CGROUP_V2_PAR
  */
 struct dv_err *host_cgroup_create(struct host_cgroup *cg, enum host_cgroup_part part,
 				  const struct spec_resources *res) DV_CHECK;
-/* Undo: removes the directories that host_cgroup_create() made in this process, and kills what is in
- * the container's. */
+/*
+ * Undo: removes the directories that host_cgroup_create() made in this process. What is in the
+ * container's own is killed.
+ */
 void host_cgroup_rollback(struct host_cgroup *cg);
 /* Some or all hierarchies were left out for lack of permission (rootless). */
 bool host_cgroup_is_partial(const struct host_cgroup *cg);
