@@ -166,7 +166,7 @@ static ssize_t read_fifo(const struct rt_container *c, int fifo, char *ret)
 }
 
 /* Opening the fifo lets the process go; what it writes says that it did. */
-static struct dv_err *open_gate(struct rt_container *c, int *ret_fifo)
+static struct dv_err *open_fifo(struct rt_container *c, int *ret_fifo)
 {
 	int dir = c->state->dirfd;
 	ssize_t n;
@@ -187,6 +187,19 @@ static struct dv_err *open_gate(struct rt_container *c, int *ret_fifo)
 			"exec fifo is empty: container init did not signal execve readiness (process died before writing, or fifo already consumed)");
 	r = sys_unlinkat(dir, RT_FIFO, 0);
 	return r < 0 && r != -ENOENT ? dv_err_sys(r, "remove exec fifo") : NULL;
+}
+
+/* One at a time: who opens the fifo after its one writer is gone would wait for the next one. */
+static struct dv_err *open_gate(struct rt_container *c, int *ret_fifo)
+{
+	int r = sys_lock(c->state->dirfd);
+	struct dv_err *e;
+
+	if (r < 0)
+		return dv_err_sys(r, "lock the state directory");
+	e = open_fifo(c, ret_fifo);
+	(void)sys_unlock(c->state->dirfd);
+	return e;
 }
 
 /*

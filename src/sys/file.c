@@ -298,6 +298,16 @@ int sys_fcntl(int fd, int cmd, long arg)
 	return RET(fcntl(fd, cmd, arg));
 }
 
+int sys_lock(int fd)
+{
+	return (int)RETRY(syscall(SYS_flock, fd, LOCK_EX));
+}
+
+int sys_unlock(int fd)
+{
+	return (int)RET(syscall(SYS_flock, fd, LOCK_UN));
+}
+
 int sys_close_range(unsigned first, unsigned last, unsigned flags)
 {
 	return (int)RET(syscall(SYS_close_range, first, last, flags));

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +34,18 @@ static unsigned n_listen_fds(void)
 	return pid == (uint32_t)getpid() ? n : 0;
 }
 
-void cli_init(struct cli *cli, const char *argv0)
+/* A descriptor of ours in the place of a closed standard stream would be the container's. */
+static void fill_standard_streams(void)
 {
+	for (int i = 0; i < 3; i++) {
+		if (sys_fcntl(i, F_GETFD, 0) == -EBADF)
+			(void)sys_set_cloexec(sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0), false);
+	}
+}
+
+void cli_init(struct cli *cli, int argc, char **argv)
+{
+	const char *argv0 = argc > 0 ? argv[0] : "";
 	const char *slash = strrchr(argv0, '/');
 
 	*cli = (struct cli){
@@ -51,10 +62,15 @@ void cli_init(struct cli *cli, const char *argv0)
 		.n_listen_fds = n_listen_fds(),
 		.notify_socket = getenv("NOTIFY_SOCKET"),
 	};
+	fill_standard_streams();
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide the end of hooks */
+	cli->argv = dv_new_n(char *, (size_t)argc + 1);
+	memcpy(cli->argv, argv, ((size_t)argc + 1) * sizeof(*argv));
 }
 
 void cli_fini(struct cli *cli)
 {
+	free(cli->argv);
 	if (cli->log.fd != STDERR_FILENO)
 		sys_close(cli->log.fd);
 	free(cli->root);

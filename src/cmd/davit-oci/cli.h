@@ -33,8 +33,11 @@ struct cli {
 
 extern const struct dv_opt_program davit_oci_program;
 
-/* A cli that can report errors, with nothing configured yet. */
-void cli_init(struct cli *cli, const char *argv0);
+/*
+ * A cli that can report errors, with nothing configured yet; and a process whose standard
+ * streams are open. Keeps a copy of @argv: parsing moves the words about.
+ */
+void cli_init(struct cli *cli, int argc, char **argv);
 void cli_fini(struct cli *cli);
 
 /* Makes @cli what cli->opts says: opens the log, decides root directory and rootlessness. */

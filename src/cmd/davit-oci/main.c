@@ -8,18 +8,13 @@
  * 1 for failures and wrong usage; 3 for an unknown command; 255 when exec itself failed.
  */
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "cli.h"
 #include "help.h"
 #include "runtime/exeseal.h"
-#include "sys/file.h"
 
 enum { EXIT_UNKNOWN_COMMAND = 3 };
 
@@ -186,28 +181,13 @@ static int call_program(struct cli *cli, int argc, char **argv)
 	return e ? fail(cli, e, failure_status(verb)) : call_verb(cli, verb, n_args - 1, argv + 1);
 }
 
-/* A descriptor of ours in the place of a closed standard stream would be the container's. */
-static void fill_standard_streams(void)
-{
-	for (int i = 0; i < 3; i++) {
-		if (sys_fcntl(i, F_GETFD, 0) == -EBADF)
-			(void)sys_set_cloexec(sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0), false);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct cli cli;
 	int status;
 
-	fill_standard_streams();
-	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide the end of hooks */
-	cli_init(&cli, argc > 0 ? argv[0] : "");
-	/* Parsing moves the words about; sealing needs them as they came. */
-	cli.argv = dv_new_n(char *, (size_t)argc + 1);
-	memcpy(cli.argv, argv, ((size_t)argc + 1) * sizeof(*argv));
+	cli_init(&cli, argc, argv);
 	status = call_program(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
-	free(cli.argv);
 	cli_fini(&cli);
 	return status;
 }
