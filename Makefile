@@ -65,10 +65,12 @@ lint: ## layers, banned calls, headers, sizes, formatting
 	tools/sizes
 	tools/format
 
-asan: setup ## the unit tests under AddressSanitizer and UBSan
+asan: setup ## the unit tests and a container's life under AddressSanitizer and UBSan
 	@tools/configure $(BUILD)-asan -Dstatic=false -Db_sanitize=address,undefined -Dbuildtype=debug
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		meson test -C $(BUILD)-asan --print-errorlogs --suite unit
+	meson compile -C $(BUILD)-asan
+	tools/asan-life $(BUILD)-asan
 
 clang: setup ## build with clang, warnings are errors
 	@tools/setup check
@@ -81,7 +83,7 @@ fuzz: setup ## run each fuzzer for FUZZ_SECONDS (30); FUZZ=name selects
 		-Db_lundef=false -Dtests=disabled -Dc_args=-fsanitize=fuzzer-no-link
 	tools/fuzz $(BUILD)-fuzz $(or $(FUZZ_SECONDS),30) $(FUZZ)
 
-valgrind: setup ## the unit tests and one container's life under valgrind
+valgrind: setup ## the unit tests under valgrind
 	@tools/setup test
 	@tools/configure $(BUILD)-valgrind -Dstatic=false -Dbuildtype=debug
 	meson compile -C $(BUILD)-valgrind
