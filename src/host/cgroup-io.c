@@ -205,6 +205,8 @@ void cgroup_pause_ms(int ms)
 	(void)poll(NULL, 0, ms);
 }
 
+enum { GONE_MS = 50 }; /* until a removed cgroup is noticed */
+
 int cgroup_wait_event(int dirfd, const char *key, uint64_t want, int64_t deadline_ms)
 {
 	DV_CLEANUP(sys_closep)
@@ -232,8 +234,11 @@ int cgroup_wait_event(int dirfd, const char *key, uint64_t want, int64_t deadlin
 		left = deadline_ms - cgroup_now_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
-		/* Interrupted or woken: the next round looks what there is. */
-		(void)poll(&p, 1, (int)DV_MIN(left, (int64_t)60000));
+		/*
+		 * Interrupted or woken: the next round looks what there is. When somebody else
+		 * removes the cgroup, the kernel wakes nobody.
+		 */
+		(void)poll(&p, 1, (int)DV_MIN(left, (int64_t)GONE_MS));
 	}
 }
 

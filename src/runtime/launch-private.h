@@ -141,6 +141,7 @@ struct rt_launch {
 	bool setgroups_is_denied; /* in the user namespace: nothing to set */
 	bool has_personality;
 	unsigned long personality;
+	mode_t umask; /* child: the caller's, for hooks */
 	const struct spec_memory_policy *memory_policy;
 	const struct spec_intel_rdt *intel_rdt; /* parent */
 	const uint64_t *affinity; /* final mask; NULL: all CPUs */

@@ -319,6 +319,14 @@ static bool is_still_there(const struct rt_container *c)
 	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
+/* Neither ours nor another of the same name. */
+static bool is_gone(const struct rt_container *c)
+{
+	struct stat st;
+
+	return sys_fstatat(c->state->rootfd, c->id, &st, AT_SYMLINK_NOFOLLOW) == -ENOENT;
+}
+
 static struct dv_err *remove_dir(struct rt_container *c)
 {
 	struct dv_err *e;
@@ -348,8 +356,12 @@ struct dv_err *rt_container_undo(const struct rt_context *ctx, struct rt_contain
 {
 	struct dv_err *e = NULL;
 
-	if (!is_still_there(c))
+	if (!is_still_there(c)) {
+		/* What delete saw is removed; what we made since is not. */
+		if (c->cgroup && is_gone(c))
+			host_cgroup_rollback(c->cgroup);
 		return NULL;
+	}
 	/* Before there was a process, the cgroup may be somebody else's: create refuses those. */
 	if (c->pid == 0 && c->cgroup)
 		host_cgroup_rollback(c->cgroup);

@@ -47,7 +47,6 @@ VALUES = [
     ("linux.devices", [{"path": "/dev/x", "type": "c", "major": -1, "minor": 3}], ["major"]),
     ("linux.resources.devices", [{"allow": True, "type": "q", "access": "r"}], ["type"]),
     ("linux.resources.devices", [{"allow": True, "type": "c", "access": "xyz"}], ["access"]),
-    ("linux.resources.cpu", {"shares": 1 << 62}, ["shares"]),
     ("linux.resources.memory", {"limit": -5}, ["memory"]),
     ("linux.resources.hugepageLimits", [{"pageSize": "3MB", "limit": 1}], ["3MB"]),
     ("linux.sysctl", {"vm.swappiness": "1"}, ["vm.swappiness"]),

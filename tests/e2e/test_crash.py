@@ -158,3 +158,17 @@ def test_damaged_state(box, work, damage):
     assert other.status == "running"
     for path in leftovers.cgroups([c.id]):    # where they were stood in the file that was lost
         os.rmdir(path)
+
+
+def test_delete_while_create_is_at_work(box):
+    """The creator loses, at any moment, and neither of them waits for the other."""
+    for i in range(40):
+        c = box("true")
+        c.bundle.save()
+        with open(os.devnull, "w") as null:
+            create = c.runtime.popen("create", "--bundle", c.bundle.path, c.id, stdout=null, stderr=null)
+            time.sleep(i * 0.0003)
+            c.runtime("delete", "--force", c.id, timeout=8)
+            create.wait(10)
+        c.runtime("delete", "--force", c.id)
+    # What must not be left is looked for by the fixture.

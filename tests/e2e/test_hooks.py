@@ -287,3 +287,37 @@ def test_hook_has_only_its_three_descriptors(box):
     c.run()
     numbers = [int(line.split()[-3]) for line in path.read_text().splitlines() if "->" in line]
     assert len(numbers) >= 12 and set(n for n in numbers if n < 10) == {0, 1, 2}, path.read_text()
+
+
+def script_of(c, text):
+    path = c.bundle.path / "hook.sh"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return {"path": str(path)}
+
+
+@pytest.mark.parametrize("kind", ["createRuntime", "createContainer"])
+def test_umask_of_the_caller(box, kind):
+    c = box("stat", "-c", "%a", "/made")
+    c.bundle.config["hooks"] = {kind: [script_of(c, f": >{c.bundle.rootfs}/made")]}
+    c.runtime.prefix = ["sh", "-c", 'umask 027; exec "$0" "$@"']
+    assert c.run().out == "640\n"
+
+
+def test_interpreter_is_no_program_of_the_host(box):
+    """A hook that is the image's: "#!" must not lead out by a descriptor of the runtime."""
+    c = box("true")
+    hook = c.bundle.rootfs / "hook"
+    for fd in range(3, 20):
+        hook.write_text(f"#!/proc/self/fd/{fd}/..{c.bundle.rootfs}/bin/sh\n")
+        hook.chmod(0o755)
+        c.bundle.config["hooks"] = {"startContainer": [{"path": "/hook"}]}
+        assert c.run(status=None).status != 0, fd
+
+
+def test_what_a_hook_leaves_behind_dies_with_the_launch(box):
+    """In the pid namespace of the host nobody else would end it, and its cgroup could not be removed."""
+    c = box("/nonexistent")
+    c.bundle.drop_namespace("pid")
+    c.bundle.config["hooks"] = {"createContainer": [script_of(c, "sleep 1000 </dev/null >/dev/null 2>&1 &")]}
+    c.fails()

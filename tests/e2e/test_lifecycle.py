@@ -319,3 +319,13 @@ def test_no_command_follows_a_foreign_state(box):
     assert c.state()["pid"] == 0
     assert "container not running" in c.runtime.fails("kill", c.id).err
     assert not is_alive(pid)
+
+
+def test_only_one_of_many_starts_wins(box):
+    for _ in range(8):
+        c = box("sleep", "1000")
+        c.create()
+        starts = [c.runtime.popen("start", c.id) for _ in range(4)]
+        assert sorted(p.wait(30) for p in starts) == [0, 1, 1, 1]
+        assert all("already running" in p.stderr.read() for p in starts if p.returncode)
+        c.delete("--force")

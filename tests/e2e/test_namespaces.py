@@ -265,3 +265,17 @@ def test_bad_name_of_a_network_device(box, device, name):
     c.bundle.linux["netDevices"] = {device: {"name": name}} if name else {"": {}}
     c.fails()
     assert os.path.exists(f"/sys/class/net/{device}")
+
+
+@pytest.mark.davit    # runc has other troubles without a mount namespace
+def test_exec_without_a_mount_namespace_stays_in_the_root(box):
+    c = box("sleep", "1000")
+    c.bundle.drop_namespace("mount")
+    c.bundle.config["mounts"] = []
+    for name in ("maskedPaths", "readonlyPaths"):
+        c.bundle.linux.pop(name, None)
+    (c.bundle.rootfs / "marker").touch()
+    c.up()
+    assert "marker" in c.exec("ls", "/").out.split()
+    assert "marker" in c.exec("ls", "/../..").out.split()
+    assert c.exec("pwd").out == "/\n"

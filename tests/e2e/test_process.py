@@ -236,3 +236,28 @@ def test_dev_null_as_stdio_keeps_its_owner(box):
     c.bundle.process["user"] = {"uid": 1000, "gid": 1000}
     c.run()
     assert os.stat("/dev/null").st_uid == 0
+
+
+def test_signals_that_the_caller_ignores_are_not_ignored(box):
+    c = box("grep", "SigIgn", "/proc/self/status")
+    c.runtime.prefix = ["sh", "-c", "trap '' HUP PIPE USR1; exec \"$0\" \"$@\""]
+    c.create()
+    c.start()
+    assert int(c.wait_output("SigIgn").split()[1], 16) == 0
+    c.delete("--force")
+    for signal_set in c.run().out.split()[1:]:
+        assert int(signal_set, 16) & ~1 == 0    # `run` may leave HUP as nohup made it
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(box, closed):
+    """No descriptor of the runtime takes their place."""
+    c = box("sleep", "1000")
+    c.bundle.process["user"] = {"uid": 1000, "gid": 1000}
+    c.runtime.prefix = ["sh", "-c", f'exec "$0" "$@" {closed}']
+    c.create()
+    c.runtime.prefix = []
+    streams = [os.readlink(f"/proc/{c.pid}/fd/{i}") for i in range(3)]
+    assert set(streams) <= {"/dev/null", str(c.bundle.path / "out")}, streams
+    c.start()
+    assert c.status == "running"

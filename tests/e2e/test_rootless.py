@@ -245,3 +245,29 @@ def test_inside_a_user_namespace_of_root(box, work):
     inner = runtime.Runtime(c.runtime.binary, work / "inner", ["unshare", "--user", "--map-root-user", "--mount"])
     c.runtime = inner
     assert c.run().out == "0\n"
+
+
+def test_descriptors_of_a_process_that_enters(user, helper):
+    """CVE-2016-9962 among equals: the container's root has the uid of the runtime."""
+    c = user("watch", "fds")
+    helper(c, "watch")
+    c.up()
+    c.wait_output("watching")
+    for _ in range(20):
+        c.exec("true")
+    # Those of init; and of "true", once it is a program of the container. Its /proc it has not opened.
+    seen = {line for line in c.output().splitlines() if not line.startswith("/proc/1/")}
+    assert not [line for line in seen if "/fd/" in line and line.endswith(" /proc") or " socket:" in line]
+
+
+@pytest.mark.parametrize("score", [500, 1000])
+def test_oom_score_of_exec(user, score):
+    c = user("sleep", "1000")
+    c.bundle.process["oomScoreAdj"] = 300
+    c.up()
+    process = {**c.bundle.process, "args": ["cat", "/proc/self/oom_score_adj"], "oomScoreAdj": score}
+    path = c.bundle.path / "process.json"
+    path.write_text(json.dumps(process))
+    path.chmod(0o644)
+    for _ in range(3):
+        assert c.runtime("exec", "--process", path, c.id).out == f"{score}\n"

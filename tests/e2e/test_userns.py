@@ -174,3 +174,18 @@ def test_mqueue_and_shm_belong_to_the_new_root(box):
     c = box(script="stat -c '%u' /dev/shm /dev/pts/ptmx; touch /dev/mqueue/q && ls /dev/mqueue")
     c.bundle.user_namespace()
     assert c.run().out.split() == ["0", "0", "q"]
+
+
+def test_oom_score_in_a_joined_namespace(box):
+    """There the process is the child of a child, which may be faster than its parent."""
+    first = box("sleep", "1000")
+    first.bundle.user_namespace()
+    first.up()
+    second = box("sleep", "1000")
+    second.bundle.set_namespace("user", f"/proc/{first.pid}/ns/user")
+    second.bundle.process["oomScoreAdj"] = 321
+    for _ in range(5):
+        second.create()
+        with open(f"/proc/{second.pid}/oom_score_adj") as file:
+            assert file.read() == "321\n"
+        second.delete("--force")

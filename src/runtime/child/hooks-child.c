@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "child-private.h"
@@ -40,7 +41,10 @@ int rt_child_create_hooks(struct rt_launch *l, char *text)
 
 	if (r < 0)
 		return rt_explain(text, r, "enter the root for createContainer hooks");
-	return run(l, SPEC_HOOK_CREATE_CONTAINER, NULL, text);
+	(void)umask(l->umask);
+	r = run(l, SPEC_HOOK_CREATE_CONTAINER, NULL, text);
+	(void)umask(0);
+	return r;
 }
 
 int rt_child_start_hooks(struct rt_launch *l, char *text)

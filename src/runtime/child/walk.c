@@ -115,11 +115,10 @@ int rt_child_ask_mount(struct rt_launch *l, struct rt_mount *m, char *text)
 	return m->tree < 0 ? rt_explain(text, -back.err, "%s", back.text) : 0;
 }
 
-/* Until all is set up the runtime's end must be ours. Modes are given exactly until the end. */
+/* Until all is set up the runtime's end must be ours. */
 static void begin(void)
 {
 	(void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	(void)umask(0);
 }
 
 /*
@@ -215,6 +214,8 @@ void rt_child_main(struct rt_launch *l)
 	 * the container's. */
 	sys_reset_signals();
 	begin();
+	/* Modes are given exactly until the end. */
+	l->umask = umask(0);
 	walk(l, rt_stages(l), 0);
 
 	/* From here on the container outlives us. The parent waits until we are past this. */
