@@ -307,6 +307,18 @@ static struct dv_err *child_failed(const struct rt_launch *l, const struct rt_re
 	return e;
 }
 
+/* NULL: there is nothing that the child could wait for. */
+static const struct rt_stage *find_stage(const struct rt_launch *l, int index)
+{
+	const struct rt_stage *stages = rt_stages(l);
+
+	for (int i = 0; stages[i].name; i++) {
+		if (i == index)
+			return stages[i].parent ? &stages[i] : NULL;
+	}
+	return NULL;
+}
+
 /* One packet; *done when the child is past the point of reporting. */
 static struct dv_err *handle(struct rt_launch *l, const struct rt_report *r, int fd)
 {
@@ -324,7 +336,9 @@ static struct dv_err *handle(struct rt_launch *l, const struct rt_report *r, int
 	case RT_REPORT_FAILED:
 		return child_failed(l, r);
 	case RT_REPORT_WAITING:
-		s = &rt_stages(l)[r->stage];
+		s = find_stage(l, r->stage);
+		if (!s)
+			return dv_err_new(DV_INTERNAL, "no part of ours in stage %d", r->stage);
 		e = s->parent(l, r->value);
 		answer(l, !e, s->brings_fds);
 		return e;
