@@ -30,7 +30,8 @@ struct detect {
 	const char *base; /* "/sys/fs/cgroup" or the test directory */
 	int basefd;
 	char *inner; /* the wanted path: absolute, or relative to the runtime's own */
-	struct dv_strbuf own; /* /proc/self/cgroup */
+	bool is_own; /* the place of the process itself is wanted, and no path */
+	struct dv_strbuf own; /* /proc/self/cgroup, or that of the process asked about */
 	struct dv_strbuf mounts; /* mountinfo; empty until needed */
 	bool has_mounts;
 };
@@ -106,14 +107,17 @@ static bool next_own(const char **text, struct own_line *ret)
 
 static struct dv_err *read_own(struct detect *d, const struct host_cgroup_opts *opts)
 {
+	char path[64] = "/proc/self/cgroup";
 	int r;
 
 	if (opts->test_proc_cgroup) {
 		dv_strbuf_add(&d->own, opts->test_proc_cgroup);
 		return NULL;
 	}
-	r = cgroup_read_text(AT_FDCWD, "/proc/self/cgroup", &d->own);
-	return r < 0 ? dv_err_sys(r, "read /proc/self/cgroup") : NULL;
+	if (opts->of_pid)
+		snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)opts->of_pid);
+	r = cgroup_read_text(AT_FDCWD, path, &d->own);
+	return r < 0 ? dv_err_sys(r, "read %s", path) : NULL;
 }
 
 /* Finds a mount in mountinfo, which is read when first needed. See cgroup_mountinfo_find(). */
@@ -185,7 +189,9 @@ static void add_hier(struct detect *d, const struct own_line *own, const char *n
 	DV_CLEANUP(dv_freep) char *joined = NULL, *base = NULL;
 	const char *path = d->inner;
 
-	if (own && d->inner[0] != '/') {
+	if (d->is_own) {
+		path = base = own_path(d, own, fd, is_v2);
+	} else if (own && d->inner[0] != '/') {
 		base = own_path(d, own, fd, is_v2);
 		/* On v2 a cgroup with processes cannot hand on controllers: go beside it. */
 		if (is_v2)
@@ -256,12 +262,14 @@ static struct dv_err *detect_v2(struct detect *d, const char *point, int fd)
 {
 	struct own_line own;
 
+	bool is_fixed = !d->is_own && d->inner[0] == '/';
+
 	d->cg->mode = HOST_CGROUP_V2;
-	if (d->inner[0] != '/' && !find_own_v2(d, &own)) {
+	if (!is_fixed && !find_own_v2(d, &own)) {
 		sys_close(fd);
 		return dv_err_new(DV_PRECONDITION, "cgroup path not found in /proc/self/cgroup");
 	}
-	if (d->inner[0] == '/')
+	if (is_fixed)
 		add_hier(d, NULL, "", point, true, fd);
 	else
 		add_hier(d, &own, "", point, true, fd);
@@ -289,7 +297,10 @@ static void detect_v1(struct detect *d)
 		DV_CLEANUP(dv_freep) char *point = dv_printf("%s/%s", d->base, HYBRID_NAME);
 
 		d->cg->mode = HOST_CGROUP_HYBRID;
-		add_hier(d, NULL, HYBRID_NAME, point, true, fd);
+		if (d->is_own && !find_own_v2(d, &own))
+			sys_close(fd);
+		else
+			add_hier(d, d->is_own ? &own : NULL, HYBRID_NAME, point, true, fd);
 	}
 }
 
@@ -352,15 +363,18 @@ struct dv_err *cgroup_detect(struct host_cgroup *cg, const struct host_cgroup_op
 		.cg = cg,
 		.base = opts->test_root ? opts->test_root : CGROUP_MOUNT,
 		.basefd = -1,
+		.is_own = opts->of_pid != 0,
 		.own = DV_STRBUF_INIT,
 		.mounts = DV_STRBUF_INIT,
 	};
 	struct dv_err *e;
 
-	e = clean_path(cg->has_path ? opts->cgroups_path : opts->id,
-		       cg->has_path ? "cgroupsPath" : "container id", &d.inner);
-	if (e)
-		return e;
+	if (!d.is_own) {
+		e = clean_path(cg->has_path ? opts->cgroups_path : opts->id,
+			       cg->has_path ? "cgroupsPath" : "container id", &d.inner);
+		if (e)
+			return e;
+	}
 	e = read_own(&d, opts);
 	if (e)
 		return e;

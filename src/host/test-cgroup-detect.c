@@ -77,6 +77,34 @@ Test(detect, v2_needs_own_line)
 	FAILS(fake_new("1:memory:/\n", NULL, false, &cg), DV_PRECONDITION, "cgroup path not found");
 }
 
+/* Where a process is, not where a container would be made: nothing is cut off or added. */
+Test(detect, of_a_process)
+{
+	DV_CLEANUP(host_cgroup_freep) struct host_cgroup *v2 = NULL, *v1 = NULL;
+	struct host_cgroup_opts opts = { .of_pid = 1,
+					 .test_root = fake,
+					 .test_proc_cgroup = v1_proc };
+
+	make_v1();
+	OK(host_cgroup_new(&opts, &v1));
+	cr_expect_str_eq(find_hier(v1, "memory")->path, "/user/mem");
+	cr_expect_str_eq(find_hier(v1, "systemd")->path, "/user.slice/x.scope");
+	cr_expect_str_eq(find_hier(v1, "devices")->path, "/");
+
+	make_v2();
+	opts.test_proc_cgroup = v2_proc;
+	OK(host_cgroup_new(&opts, &v2));
+	cr_expect_str_eq(find_hier(v2, "")->path, "/user.slice/session.scope");
+}
+
+Test(detect, of_a_process_that_is_gone)
+{
+	struct host_cgroup_opts opts = { .of_pid = 0x7ffffffe };
+	struct host_cgroup *cg;
+
+	FAILS(host_cgroup_new(&opts, &cg), DV_NOT_FOUND, "read /proc/2147483646/cgroup");
+}
+
 Test(detect, bad_paths)
 {
 	DV_CLEANUP(dv_freep) char *deep = dv_alloc(3000);

@@ -46,6 +46,7 @@ struct host_cgroup_opts {
 	const char *id;
 	const char *cgroups_path; /* linux.cgroupsPath; NULL or "": not given */
 	bool is_rootless; /* missing permission is no error when nothing was asked */
+	pid_t of_pid; /* not 0: the cgroup that this process is in, whoever made it; no path counts */
 	const struct dv_log *log; /* borrowed, for the life of the object; may be NULL */
 
 	/*
@@ -61,7 +62,7 @@ struct host_cgroup_opts {
 /*
  * DV_INVALID: the path has "..", a newline, or is too long.
  * DV_PRECONDITION: no cgroup hierarchy is mounted, or no v1 devices controller (which the
- * security of containers needs; not demanded when rootless).
+ * security of containers needs; not demanded when rootless). DV_NOT_FOUND: no process of_pid.
  */
 struct dv_err *host_cgroup_new(const struct host_cgroup_opts *opts, struct host_cgroup **ret)
 	DV_CHECK;
