@@ -18,6 +18,7 @@ import pytest
 from harness import leftovers, machine, rootfs, runtime
 from harness.wait import SLOWNESS
 
+pytest_plugins = ["harness.shim_fixtures"]
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT_BINARY = TOP / "build/src/cmd/davit-oci/davit-oci"
 TEST_LIMIT = 60
