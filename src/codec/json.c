@@ -198,3 +198,15 @@ char *dv_json_excerpt(const struct dv_json *v)
 		cut--; /* not inside a character */
 	return dv_printf("%.*s...", (int)cut, text);
 }
+
+char *dv_json_text(const struct dv_json *v)
+{
+	struct json_object *o = unwrap(v);
+	const char *text = "null";
+
+	if (o)
+		text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE);
+	dv_assert(text); /* NULL when memory is short */
+	return dv_strdup(text);
+}

@@ -16,6 +16,7 @@ struct shim_env {
 	struct dv_log *log;
 	const char *ns; /* containerd's namespace; may be NULL in tests */
 	const char *path; /* PATH of the process; NULL: a usual one */
+	const char *const *envp; /* what the runtime gets; NULL: nothing */
 	struct io_orphans *orphans; /* NULL: nobody sweeps */
 	struct io_scratch *scratch; /* shared by whoever reads or writes streams */
 };

@@ -53,6 +53,8 @@ struct dv_err *dv_json_each(const struct dv_json *v,
 			    void *arg) DV_CHECK;
 /* The value as short JSON text for an error message, cut at 64 bytes; heap, caller's. */
 char *dv_json_excerpt(const struct dv_json *v);
+/* The value as JSON text, in one line; heap, caller's. */
+char *dv_json_text(const struct dv_json *v);
 
 /*
  * Writer: dv_jw_object_begin(w, NULL); dv_jw_string(w, "id", id); dv_jw_object_end(w);

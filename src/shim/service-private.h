@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the files service-*.c share. */
+
+#include "api/containerd/types.pb-c.h"
+#include "rpc/pb.h"
+#include "service.h"
+
+struct shim_service {
+	struct shim_service_opts opts;
+	struct task_set *tasks;
+};
+
+extern const struct ttrpc_service shim_service_task_v2, shim_service_task_v3, shim_service_logs;
+
+/* Options of any kind that the shim knows; unknown kinds are an error. NULL: none given. */
+struct dv_err *shim_service_options(const struct shim_service *s, const Google__Protobuf__Any *any,
+				    struct shim_options **ret) DV_CHECK;
+
+/* The messages' mounts as task.h has them, and back. In @arena. */
+struct rootfs_mount *shim_service_mounts(struct dv_arena *arena,
+					 Containerd__Types__Mount *const *mounts, size_t n);
+
+/* Publishes an event of a task; a task_event_fn. */
+void shim_service_event(void *arg, enum task_event event, const struct task_info *info);
+
+/* io.containerd.cgroups.v1.Metrics or v2.Metrics of the cgroup that @pid is in. */
+struct dv_err *shim_service_stats(pid_t pid, const struct dv_log *log, struct dv_arena *arena,
+				  Google__Protobuf__Any *ret) DV_CHECK;

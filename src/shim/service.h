@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The shim's services on ttrpc: adapters between the messages of containerd and task.h. Task
+ * is served under its two names, v2 and v3, whose messages are the same.
+ */
+
+#include "env.h"
+#include "rpc/ttrpc.h"
+#include "task.h"
+
+struct shim_events;
+struct shim_service;
+
+/*
+ * Everything is borrowed and outlives the service. @on_shutdown: Shutdown was asked for and
+ * there is no container left; the reply is on its way.
+ */
+struct shim_service_opts {
+	struct shim_env *env;
+	struct shim_events *events;
+	struct ttrpc_server *server;
+	void (*on_shutdown)(void *arg);
+	void *arg;
+};
+
+struct shim_service *shim_service_new(const struct shim_service_opts *opts);
+struct shim_service *shim_service_free(struct shim_service *service);
