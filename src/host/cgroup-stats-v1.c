@@ -98,6 +98,9 @@ static void read_memory(struct cgroup_reader *r, struct host_cgroup_stats *st)
 	st->memory.swap = read_entry(r, "memsw.");
 	st->memory.kernel = read_entry(r, "kmem.");
 	st->memory.kernel_tcp = read_entry(r, "kmem.tcp.");
+	text = cgroup_reader_text(r, "memory.oom_control");
+	if (text)
+		cgroup_stat_keys(r->arena, text, &st->memory.events, &st->memory.n_events);
 }
 
 static void read_pids(struct cgroup_reader *r, struct host_cgroup_stats *st)

@@ -47,7 +47,10 @@ static void read_memory(struct cgroup_reader *r, struct host_cgroup_stats *st)
 	usage->limit = cgroup_reader_u64(r, "memory.max");
 	usage->max = cgroup_reader_u64(r, "memory.peak"); /* 5.19 */
 	text = cgroup_reader_text(r, "memory.events");
-	usage->failcnt = text ? cgroup_stat_key(text, "max") : 0;
+	if (text) {
+		usage->failcnt = cgroup_stat_key(text, "max");
+		cgroup_stat_keys(r->arena, text, &st->memory.events, &st->memory.n_events);
+	}
 
 	/* v1 counts memory and swap together; the maximum of the sum is not known. */
 	if (cgroup_read_u64(r->dirfd, "memory.swap.current", &swap->usage) < 0)

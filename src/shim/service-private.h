@@ -12,11 +12,14 @@ struct shim_service {
 	struct task_set *tasks;
 };
 
-extern const struct ttrpc_service shim_service_task_v2, shim_service_task_v3, shim_service_logs;
+extern const struct ttrpc_service shim_service_task_v2, shim_service_task_v3;
 
-/* Options of any kind that the shim knows; unknown kinds are an error. NULL: none given. */
-struct dv_err *shim_service_options(const struct shim_service *s, const Google__Protobuf__Any *any,
-				    struct shim_options **ret) DV_CHECK;
+/*
+ * The options that came with a request; NULL: none did. What the shim does not know is named in a
+ * warning. DV_INVALID: malformed.
+ */
+struct dv_err *shim_options_from_any(const Google__Protobuf__Any *any, const struct dv_log *log,
+				     struct shim_options **ret) DV_CHECK;
 
 /* The messages' mounts as task.h has them, and back. In @arena. */
 struct rootfs_mount *shim_service_mounts(struct dv_arena *arena,

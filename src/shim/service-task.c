@@ -122,7 +122,7 @@ static void on_create(struct ttrpc_call *call, const ProtobufCMessage *msg, void
 	const Containerd__Task__V2__CreateTaskRequest *req = (const void *)msg;
 	DV_CLEANUP(shim_options_freep) struct shim_options *options = NULL;
 	struct shim_service *s = arg;
-	struct dv_err *e = shim_service_options(s, req->options, &options);
+	struct dv_err *e = shim_options_from_any(req->options, s->opts.env->log, &options);
 
 	if (e) {
 		ttrpc_fail(call, dv_err_wrap(e, "container %s", req->id));

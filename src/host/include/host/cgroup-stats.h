@@ -104,6 +104,8 @@ struct host_cgroup_stats {
 		struct host_cgroup_memory_entry usage, swap, kernel, kernel_tcp;
 		struct host_cgroup_key *raw; /* memory.stat, in its order */
 		size_t n_raw;
+		struct host_cgroup_key *events; /* memory.events; v1: memory.oom_control */
+		size_t n_events;
 		struct host_cgroup_psi psi;
 	} memory;
 	struct {
