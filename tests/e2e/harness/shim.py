@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shim under test (environment DAVIT_SHIM), driven as containerd drives it, and its containers."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -192,13 +193,12 @@ class Container:
                 self.cleanup()
             return []
         try:
-            if self.is_created:
-                for method, fields in (("Kill", {"signal": 9, "all": True}), ("Wait", {}), ("Delete", {})):
-                    try:
-                        rpc.call(method, id=self.id, timeout=15, **fields)
-                    except ttrpc.RpcError as err:
-                        if err.code != "NOT_FOUND":
-                            return [f"{method} of {self.id}: {err}"]
+            for method, fields in (("Kill", {"signal": 9, "all": True}), ("Wait", {}), ("Delete", {})):
+                try:
+                    rpc.call(method, id=self.id, timeout=15, **fields)
+                except ttrpc.RpcError as err:
+                    if err.code != "NOT_FOUND":
+                        return [f"{method} of {self.id}: {err}"]
             rpc.call("Shutdown", id=self.id)
         except ttrpc.Closed:
             pass
@@ -216,6 +216,7 @@ class Shims:
         self.binary, self.api, self.daemon, self.oci, self.work = binary, api, daemon, oci, work
         self.namespace, self.root = "ns", work / "runtime"
         self.containers, self.clients, self.sockets, self.pids = [], [], set(), set()
+        self.numbers = itertools.count(1)
         self.environment = {
             "PATH": f"{pathlib.Path(oci.binary).parent}:{PATH}", "TTRPC_ADDRESS": str(daemon.ttrpc_address),
             "GRPC_ADDRESS": str(daemon.address), "NAMESPACE": self.namespace, "MAX_SHIM_VERSION": "2", "GOMAXPROCS": "2"}

@@ -135,6 +135,11 @@ class Client:
             raise RpcError(response.status.code, response.status.message)
         return self.waiting.pop(stream).FromString(response.payload)
 
+    def outcome(self, stream, timeout=30):
+        """How it ended: (code, message)."""
+        status = self.response(stream, timeout).status
+        return CODES[status.code], status.message
+
     def is_answered(self, stream):
         """Without waiting."""
         while stream not in self.answers:
