@@ -40,7 +40,7 @@ def test_create_starts_nothing(shim):
 
 def test_state(shim):
     c = shim.sleeper()
-    io = c.fifos("stdin", "stdout", "stderr")
+    io = c.fifos(stdin=True)
     c.create(io=io)
     for status in ("created", "running"):
         state = c("State")

@@ -68,7 +68,7 @@ class Reader:
 class Fifos:
     """Standard streams of one process in a directory: stdin, stdout, stderr, as far as they are named."""
 
-    def __init__(self, directory, names=("stdout", "stderr"), **reader):
+    def __init__(self, directory, names, **reader):
         directory.mkdir()
         self.paths = {name: directory / name for name in names}
         for path in self.paths.values():

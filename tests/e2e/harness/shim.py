@@ -123,9 +123,10 @@ class Container:
         assert self("Start").pid == self.pid
         return self
 
-    def fifos(self, *names, **reader):
-        """New fifos for one process of this container, stdout and stderr unless named."""
-        made = Fifos(self.bundle.path / f"io{len(self.io)}", names or ("stdout", "stderr"), **reader)
+    def fifos(self, stdin=False, stderr=True, **reader):
+        """New fifos for one process of this container. With a terminal there is no stderr."""
+        names = [*(["stdin"] if stdin else []), "stdout", *(["stderr"] if stderr else [])]
+        made = Fifos(self.bundle.path / f"io{len(self.io)}", names, **reader)
         self.io.append(made)
         return made
 
