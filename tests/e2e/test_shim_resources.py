@@ -117,9 +117,10 @@ def test_update_that_the_kernel_refuses(shim):
 
 
 def test_stats(shim):
-    c = shim(script="dd if=/dev/zero of=/file bs=1M count=8; while :; do :; done")
+    c = shim(script="dd if=/dev/zero of=/file bs=1M count=8; touch /copied; while :; do :; done")
     c.bundle.resources.update(memory={"limit": 64 * MIB}, pids={"limit": 50})
     c.up()
+    eventually(lambda: (c.bundle.rootfs / "copied").exists(), "its file is written")
     if cgroup_mode() == "v2":
         eventually(lambda: stats(c).cpu.usage_usec > 20_000, "it uses the processor")
         found = stats(c)

@@ -23,12 +23,12 @@ INIT = {
     "Resume": (NF, FP, FP, OK, FP),
     "Kill": (NF, OK, OK, OK, NF),
     "Exec": (NF, OK, OK, FP, FP),
-    "ResizePty": (NF, OK, OK, OK, OK),
+    "ResizePty": (NF, OK, OK, OK, (OK, FP)),
     "CloseIO": (NF, OK, OK, OK, OK),
     "Update": (NF, OK, OK, OK, FP),
     "Wait": (NF, None, None, None, OK),    # None: no answer yet
-    "Stats": (NF, OK, OK, OK, OK),
-    "Checkpoint": ((NF, UI), UI, UI, UI, UI),
+    "Stats": (NF, OK, OK, OK, (OK, NF)),
+    "Checkpoint": (NF, FP, UI, UI, FP),
     "Connect": (OK, OK, OK, OK, OK),
     "Shutdown": (OK, OK, OK, OK, OK),
 }

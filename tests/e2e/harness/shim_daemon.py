@@ -102,20 +102,24 @@ class FakeDaemon:
     def _read(self, connection):
         try:
             data = connection.recv(65536)
-        except ConnectionResetError:
+            inbox = self._take(connection, self.connections[connection] + data)
+        except (ConnectionResetError, BrokenPipeError):
             data = b""
         if not data:
             del self.connections[connection]
             self.selector.unregister(connection)
             connection.close()
             return
-        inbox = self.connections[connection] + data
+        self.connections[connection] = inbox
+
+    def _take(self, connection, inbox):
+        """Answers the whole frames and returns the rest."""
         while len(inbox) >= HEADER.size and len(inbox) >= HEADER.size + HEADER.unpack_from(inbox)[0]:
             length, stream, kind, _ = HEADER.unpack_from(inbox)
             payload, inbox = inbox[HEADER.size:HEADER.size + length], inbox[HEADER.size + length:]
             if kind == REQUEST:
                 self._request(connection, stream, payload)
-        self.connections[connection] = inbox
+        return inbox
 
     def _request(self, connection, stream, payload):
         request = self.api.type("ttrpc.Request").FromString(payload)
