@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "sys/file.h"
@@ -27,53 +28,80 @@
 enum { STACK_SIZE = 32 * 1024 };
 
 struct spawn {
-	const char *path;
-	char *const *argv;
-	char *const *envp;
-	const int *stdio;
+	const struct sys_spawn_opts *opts;
+	pid_t parent;
 	int err; /* written by the child, which shares our memory */
 };
+
+/* What becomes descriptor @i. */
+static int source_of(const struct sys_spawn_opts *o, int i)
+{
+	return i < 3 ? o->stdio[i] : o->fds[i - 3];
+}
+
+/* Descriptors 0 ... n-1, and nothing else is open. */
+static int arrange(const struct sys_spawn_opts *o)
+{
+	int fds[3 + SYS_SPAWN_FDS_MAX], n = 3 + (int)o->n_fds;
+
+	/* Above all places first, so that no dup2 below overwrites one that is still needed. */
+	for (int i = 0; i < n; i++) {
+		int source = source_of(o, i);
+
+		fds[i] = source >= 0 ? source : sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
+		if (fds[i] >= 0)
+			fds[i] = sys_dup_cloexec(fds[i], n);
+		if (fds[i] < 0)
+			return fds[i];
+	}
+	for (int i = 0; i < n; i++) {
+		if (dup2(fds[i], i) < 0)
+			return -errno;
+	}
+	/* Closed, not marked: they are still there while a "#!" line's interpreter is looked up. */
+	return sys_close_range((unsigned)n, ~0U, 0);
+}
+
+static int prepare(const struct spawn *s)
+{
+	const struct sys_spawn_opts *o = s->opts;
+	int r = 0;
+
+	sys_reset_signals();
+	if (o->has_new_group && setpgid(0, 0) < 0)
+		return -errno;
+	if (o->pdeathsig)
+		r = sys_prctl(PR_SET_PDEATHSIG, (unsigned long)o->pdeathsig, 0, 0, 0);
+	if (r < 0)
+		return r;
+	/* Ended before it could be noticed. */
+	if (o->pdeathsig && getppid() != s->parent)
+		return -ESRCH;
+	if (o->cwd)
+		r = sys_chdir(o->cwd);
+	return r < 0 ? r : arrange(o);
+}
 
 static int child(void *arg)
 {
 	struct spawn *s = arg;
-	int fds[3];
 
-	sys_reset_signals();
-	/* Above 2 first, so that no dup2 below overwrites one that is still needed. */
-	for (int i = 0; i < 3; i++) {
-		if (s->stdio[i] >= 0)
-			fds[i] = sys_dup_cloexec(s->stdio[i], 3);
-		else
-			fds[i] = sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
-		if (fds[i] >= 0 && fds[i] < 3)
-			fds[i] = sys_dup_cloexec(fds[i], 3);
-		if (fds[i] < 0) {
-			s->err = fds[i];
-			_exit(127);
-		}
-	}
-	for (int i = 0; i < 3; i++) {
-		if (dup2(fds[i], i) < 0) {
-			s->err = -errno;
-			_exit(127);
-		}
-	}
-	/* Closed, not marked: they are still there while a "#!" line's interpreter is looked up. */
-	(void)sys_close_range(3, ~0U, 0);
-	s->err = sys_execve(s->path, s->argv, s->envp);
+	s->err = prepare(s);
+	if (s->err == 0)
+		s->err = sys_execve(s->opts->path, s->opts->argv, s->opts->envp);
 	_exit(127);
 }
 
-int sys_spawn(const char *path, char *const argv[], char *const envp[], const int stdio[3],
-	      pid_t *ret_pid, int *ret_pidfd)
+int sys_spawn_with(const struct sys_spawn_opts *opts, pid_t *ret_pid, int *ret_pidfd)
 {
 	_Alignas(16) char stack[STACK_SIZE];
-	struct spawn s = { .path = path, .argv = argv, .envp = envp, .stdio = stdio };
+	struct spawn s = { .opts = opts, .parent = getpid() };
 	int pidfd = -1, status;
 	sigset_t old;
 	pid_t pid;
 
+	if (opts->n_fds > SYS_SPAWN_FDS_MAX)
+		return -EINVAL;
 	/* A handler of ours must not run in the child. */
 	(void)sys_sigmask_block_all(&old);
 	pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
@@ -94,4 +122,14 @@ int sys_spawn(const char *path, char *const argv[], char *const envp[], const in
 	*ret_pid = pid;
 	*ret_pidfd = pidfd;
 	return 0;
+}
+
+int sys_spawn(const char *path, char *const argv[], char *const envp[], const int stdio[3],
+	      pid_t *ret_pid, int *ret_pidfd)
+{
+	struct sys_spawn_opts opts = {
+		.path = path, .argv = argv, .envp = envp, .stdio = { stdio[0], stdio[1], stdio[2] }
+	};
+
+	return sys_spawn_with(&opts, ret_pid, ret_pidfd);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Starting another program: hooks, newuidmap. Results are >= 0 or -errno. */
+/* Starting another program: hooks, newuidmap, OCI runtimes. Results are >= 0 or -errno. */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/macros.h"
@@ -14,3 +16,20 @@
  */
 int sys_spawn(const char *path, char *const argv[], char *const envp[], const int stdio[3],
 	      pid_t *ret_pid, int *ret_pidfd) DV_CHECK;
+
+#define SYS_SPAWN_FDS_MAX 16
+
+struct sys_spawn_opts {
+	const char *path;
+	char *const *argv;
+	char *const *envp;
+	int stdio[3];
+	const int *fds; /* become 3, 4, ...; -1: /dev/null */
+	size_t n_fds; /* up to SYS_SPAWN_FDS_MAX */
+	const char *cwd; /* NULL: ours */
+	bool has_new_group; /* a process group of its own */
+	int pdeathsig; /* signal that it gets when the calling thread ends; 0: none */
+};
+
+/* The same with more to choose. -EINVAL: too many descriptors. */
+int sys_spawn_with(const struct sys_spawn_opts *opts, pid_t *ret_pid, int *ret_pidfd) DV_CHECK;
