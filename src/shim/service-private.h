@@ -7,12 +7,15 @@
 #include "rpc/pb.h"
 #include "service.h"
 
+struct sandbox;
+
 struct shim_service {
 	struct shim_service_opts opts;
 	struct task_set *tasks;
+	struct sandbox *sandbox;
 };
 
-extern const struct ttrpc_service shim_service_task_v2, shim_service_task_v3;
+extern const struct ttrpc_service shim_service_task_v2, shim_service_task_v3, shim_service_sandbox;
 
 /*
  * The options that came with a request; NULL: none did. What the shim does not know is named in a

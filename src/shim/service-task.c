@@ -443,8 +443,7 @@ static void on_shutdown(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 
 	(void)msg; /* `now` makes no difference: containers are not left alone */
 	ttrpc_reply(call, NULL);
-	if (task_set_count(s->tasks) == 0)
-		s->opts.on_shutdown(s->opts.arg);
+	shim_service_end_if_unused(s);
 }
 
 /* ---- the table ---------------------------------------------------------------------------------------------------- */

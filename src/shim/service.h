@@ -21,9 +21,14 @@ struct shim_service_opts {
 	struct shim_env *env;
 	struct shim_events *events;
 	struct ttrpc_server *server;
+	const char *program; /* our own executable */
 	void (*on_shutdown)(void *arg);
 	void *arg;
 };
 
 struct shim_service *shim_service_new(const struct shim_service_opts *opts);
+/* Ends the shim (on_shutdown) when it has neither containers nor a sandbox. */
+void shim_service_end_if_unused(struct shim_service *service);
+/* Writes what there is to the log. */
+void shim_service_dump(const struct shim_service *service);
 struct shim_service *shim_service_free(struct shim_service *service);

@@ -17,6 +17,8 @@
 #include "sys/process.h"
 #include "task-private.h"
 
+enum { UNKNOWN_STATUS = 255 };
+
 static bool is_init(const struct task_proc *proc)
 {
 	return !*proc->exec_id;
@@ -133,15 +135,19 @@ static void settle(struct task_proc *proc)
 	report_init(proc->task);
 }
 
+static void set_exited(struct task_proc *proc, uint32_t status)
+{
+	proc->has_exited = true;
+	proc->exit_status = status;
+	(void)clock_gettime(CLOCK_REALTIME, &proc->exited_at);
+}
+
 static void on_exit_event(void *arg, const siginfo_t *si)
 {
 	struct task_proc *proc = arg;
-	bool is_signal = si->si_code == CLD_KILLED || si->si_code == CLD_DUMPED;
 
 	proc->watch = io_pidfd_free(proc->watch);
-	proc->has_exited = true;
-	proc->exit_status = (uint32_t)(is_signal ? 128 + si->si_status : si->si_status);
-	(void)clock_gettime(CLOCK_REALTIME, &proc->exited_at);
+	set_exited(proc, (uint32_t)io_exit_status(si));
 	if (!proc->is_starting)
 		settle(proc);
 }
@@ -209,7 +215,13 @@ struct dv_err *task_proc_adopt(struct task_proc *proc, const char *pid_file)
 	 */
 	if (is_init(proc))
 		task->shares_pids = shares_pids(proc->pid);
-	return io_pidfd_new(task->set->env->loop, proc->pid, -1, on_exit_event, proc, &proc->watch);
+	e = io_pidfd_new(task->set->env->loop, proc->pid, -1, on_exit_event, proc, &proc->watch);
+	if (!e || dv_err_code(e) != DV_NOT_FOUND)
+		return e;
+	/* It has ended already, and its parent has seen to it: nobody knows how. */
+	dv_err_free(e);
+	set_exited(proc, UNKNOWN_STATUS);
+	return NULL;
 }
 
 /* ---- out of memory --------------------------------------------------------------------------------- */

@@ -62,6 +62,26 @@ size_t task_set_count(const struct task_set *set)
 	return set->n_tasks;
 }
 
+static void dump_proc(const struct task_proc *proc)
+{
+	DV_CLEANUP(dv_freep) char *name = task_proc_name(proc);
+
+	dv_log(proc->task->set->env->log, DV_INFO, "%s: %s%s%s, pid %d%s", name,
+	       task_state_name(proc->state), proc->is_starting ? ", being started" : "",
+	       proc->jobs ? ", has requests in flight" : "", (int)proc->pid,
+	       proc->has_exited && proc->state != TASK_STOPPED ? ", ended but not reported" : "");
+}
+
+void task_set_dump(const struct task_set *set)
+{
+	dv_log(set->env->log, DV_INFO, "%zu containers", set->n_tasks);
+	for (const struct task *task = set->tasks; task; task = task->next) {
+		dump_proc(task->init);
+		for (const struct task_proc *proc = task->execs; proc; proc = proc->next)
+			dump_proc(proc);
+	}
+}
+
 struct task *task_find(const struct task_set *set, const char *id)
 {
 	for (struct task *task = set->tasks; task; task = task->next) {

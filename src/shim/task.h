@@ -101,6 +101,9 @@ struct task_set *task_set_free(struct task_set *set);
 /* Containers that exist or are being made. */
 size_t task_set_count(const struct task_set *set);
 
+/* A line of the log for each process. */
+void task_set_dump(const struct task_set *set);
+
 /* Exactly one of @take_e and @info; the strings of @info last for the call. */
 typedef void (*task_done_fn)(void *arg, struct dv_err *take_e, const struct task_info *info);
 

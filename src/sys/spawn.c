@@ -77,7 +77,9 @@ static int prepare(const struct spawn *s)
 	/* Ended before it could be noticed. */
 	if (o->pdeathsig && getppid() != s->parent)
 		return -ESRCH;
-	if (o->cwd)
+	for (size_t i = 0; i < o->n_ns_fds && r >= 0; i++)
+		r = sys_setns(o->ns_fds[i], 0);
+	if (r >= 0 && o->cwd)
 		r = sys_chdir(o->cwd);
 	return r < 0 ? r : arrange(o);
 }
@@ -104,8 +106,8 @@ int sys_spawn_with(const struct sys_spawn_opts *opts, pid_t *ret_pid, int *ret_p
 		return -EINVAL;
 	/* A handler of ours must not run in the child. */
 	(void)sys_sigmask_block_all(&old);
-	pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-		    &s, &pidfd);
+	pid = clone(child, stack + sizeof(stack),
+		    CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | opts->ns_flags, &s, &pidfd);
 	if (pid < 0)
 		s.err = -errno;
 #ifdef __SANITIZE_ADDRESS__

@@ -28,6 +28,9 @@ struct sys_spawn_opts {
 	size_t n_fds; /* up to SYS_SPAWN_FDS_MAX */
 	const char *cwd; /* NULL: ours */
 	bool has_new_group; /* a process group of its own */
+	int ns_flags; /* CLONE_NEW*: namespaces of its own */
+	const int *ns_fds; /* other kinds of namespaces, that it joins */
+	size_t n_ns_fds;
 	int pdeathsig; /* signal that it gets when the calling thread ends; 0: none */
 };
 

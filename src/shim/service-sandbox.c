@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* containerd.runtime.sandbox.v1.Sandbox. */
+
+#include <string.h>
+
+#include "api/containerd/sandbox.pb-c.h"
+#include "sandbox.h"
+#include "service-private.h"
+
+/* Go's runtime.GOARCH of the one machine that we build for. */
+#if defined(__x86_64__)
+#define ARCHITECTURE "amd64"
+#elif defined(__aarch64__)
+#define ARCHITECTURE "arm64"
+#else
+#error "the name of this architecture is missing"
+#endif
+
+static Google__Protobuf__Timestamp *timestamp(struct dv_arena *arena, const struct timespec *ts)
+{
+	Google__Protobuf__Timestamp *pb;
+
+	if (!ts->tv_sec)
+		return NULL;
+	pb = dv_arena_new(arena, Google__Protobuf__Timestamp);
+	google__protobuf__timestamp__init(pb);
+	PB_TIMESTAMP_SET(pb, ts);
+	return pb;
+}
+
+static void reply(struct ttrpc_call *call, struct dv_err *take_e)
+{
+	if (take_e)
+		ttrpc_fail(call, take_e);
+	else
+		ttrpc_reply(call, NULL);
+}
+
+static void on_create(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	const Containerd__Runtime__Sandbox__V1__CreateSandboxRequest *req = (const void *)msg;
+	struct shim_service *s = arg;
+
+	reply(call,
+	      sandbox_create(s->sandbox,
+			     &(struct sandbox_create){
+				     .id = req->sandbox_id,
+				     .bundle = req->bundle_path,
+				     .netns = req->netns_path,
+				     .mounts = shim_service_mounts(ttrpc_call_arena(call),
+								   req->rootfs, req->n_rootfs),
+				     .n_mounts = req->n_rootfs,
+			     }));
+}
+
+static void on_start(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	const Containerd__Runtime__Sandbox__V1__StartSandboxRequest *req = (const void *)msg;
+	Containerd__Runtime__Sandbox__V1__StartSandboxResponse resp =
+		CONTAINERD__RUNTIME__SANDBOX__V1__START_SANDBOX_RESPONSE__INIT;
+	struct shim_service *s = arg;
+	struct sandbox_info info;
+	struct dv_err *e;
+
+	e = sandbox_start(s->sandbox, req->sandbox_id);
+	if (!e)
+		e = sandbox_lookup(s->sandbox, req->sandbox_id, &info);
+	if (e) {
+		ttrpc_fail(call, e);
+		return;
+	}
+	resp.pid = (uint32_t)info.pid;
+	resp.created_at = timestamp(ttrpc_call_arena(call), &info.created_at);
+	ttrpc_reply(call, &resp.base);
+}
+
+static void on_platform(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	Containerd__Runtime__Sandbox__V1__PlatformResponse resp =
+		CONTAINERD__RUNTIME__SANDBOX__V1__PLATFORM_RESPONSE__INIT;
+	Containerd__Types__Platform platform = CONTAINERD__TYPES__PLATFORM__INIT;
+
+	(void)msg;
+	(void)arg;
+	platform.os = (char *)"linux";
+	platform.architecture = (char *)ARCHITECTURE;
+	resp.platform = &platform;
+	ttrpc_reply(call, &resp.base);
+}
+
+/* ---- stop and wait ------------------------------------------------------------------------------------ */
+
+struct waiting {
+	struct shim_service *service;
+	struct ttrpc_call *call;
+	struct sandbox_wait *wait;
+};
+
+static void wait_cancelled(void *arg)
+{
+	struct waiting *w = arg;
+
+	sandbox_wait_cancel(w->service->sandbox, w->wait);
+	ttrpc_fail(w->call, dv_err_new(DV_CANCELLED, "nobody waits any more"));
+}
+
+static void answer_stop(void *arg, const struct sandbox_info *info)
+{
+	struct ttrpc_call *call = arg;
+
+	(void)info;
+	ttrpc_call_on_cancel(call, NULL, NULL);
+	ttrpc_reply(call, NULL);
+}
+
+static void answer_wait(void *arg, const struct sandbox_info *info)
+{
+	Containerd__Runtime__Sandbox__V1__WaitSandboxResponse resp =
+		CONTAINERD__RUNTIME__SANDBOX__V1__WAIT_SANDBOX_RESPONSE__INIT;
+	struct ttrpc_call *call = arg;
+
+	ttrpc_call_on_cancel(call, NULL, NULL);
+	resp.exit_status = info->exit_status;
+	resp.exited_at = timestamp(ttrpc_call_arena(call), &info->exited_at);
+	ttrpc_reply(call, &resp.base);
+}
+
+/* Answers now if it is stopped, later if not. */
+static void wait_for(struct shim_service *s, struct ttrpc_call *call, const char *id, sandbox_fn fn)
+{
+	struct sandbox_info info;
+	struct dv_err *e = sandbox_lookup(s->sandbox, id, &info);
+	struct waiting *w;
+
+	if (e) {
+		ttrpc_fail(call, e);
+		return;
+	}
+	if (info.state == SANDBOX_STOPPED) {
+		fn(call, &info);
+		return;
+	}
+	w = dv_arena_new(ttrpc_call_arena(call), struct waiting);
+	*w = (struct waiting){ s, call, sandbox_wait(s->sandbox, fn, call) };
+	ttrpc_call_on_cancel(call, wait_cancelled, w);
+}
+
+static void on_stop(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	const Containerd__Runtime__Sandbox__V1__StopSandboxRequest *req = (const void *)msg;
+	struct shim_service *s = arg;
+	struct dv_err *e = sandbox_stop(s->sandbox, req->sandbox_id, req->timeout_secs);
+
+	if (e)
+		ttrpc_fail(call, e);
+	else
+		wait_for(s, call, req->sandbox_id, answer_stop);
+}
+
+static void on_wait(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	const Containerd__Runtime__Sandbox__V1__WaitSandboxRequest *req = (const void *)msg;
+
+	wait_for(arg, call, req->sandbox_id, answer_wait);
+}
+
+/* ---- what can be asked ---------------------------------------------------------------------------------- */
+
+static void on_status(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	const Containerd__Runtime__Sandbox__V1__SandboxStatusRequest *req = (const void *)msg;
+	Containerd__Runtime__Sandbox__V1__SandboxStatusResponse resp =
+		CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_STATUS_RESPONSE__INIT;
+	struct dv_arena *arena = ttrpc_call_arena(call);
+	struct shim_service *s = arg;
+	struct sandbox_info info;
+	struct dv_err *e = sandbox_lookup(s->sandbox, req->sandbox_id, &info);
+
+	if (e) {
+		ttrpc_fail(call, e);
+		return;
+	}
+	resp.sandbox_id = (char *)info.id;
+	resp.pid = (uint32_t)info.pid;
+	/* The words of CRI, which daemons compare. */
+	resp.state = (char *)(info.state == SANDBOX_READY ? "SANDBOX_READY" : "SANDBOX_NOTREADY");
+	resp.created_at = timestamp(arena, &info.created_at);
+	resp.exited_at = timestamp(arena, &info.exited_at);
+	ttrpc_reply(call, &resp.base);
+}
+
+static void on_ping(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	const Containerd__Runtime__Sandbox__V1__PingRequest *req = (const void *)msg;
+	struct shim_service *s = arg;
+	struct sandbox_info info;
+
+	reply(call, sandbox_lookup(s->sandbox, req->sandbox_id, &info));
+}
+
+static void on_metrics(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	const Containerd__Runtime__Sandbox__V1__SandboxMetricsRequest *req = (const void *)msg;
+	Containerd__Runtime__Sandbox__V1__SandboxMetricsResponse resp =
+		CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_METRICS_RESPONSE__INIT;
+	Containerd__Types__Metric metric = CONTAINERD__TYPES__METRIC__INIT;
+	Google__Protobuf__Any data = GOOGLE__PROTOBUF__ANY__INIT;
+	struct shim_service *s = arg;
+	struct sandbox_info info;
+	struct timespec now;
+	struct dv_err *e;
+
+	e = sandbox_lookup(s->sandbox, req->sandbox_id, &info);
+	if (!e && info.state != SANDBOX_READY)
+		e = dv_err_new(DV_PRECONDITION, "sandbox %s is not running", req->sandbox_id);
+	if (!e)
+		e = shim_service_stats(info.pid, s->opts.env->log, ttrpc_call_arena(call), &data);
+	if (e) {
+		ttrpc_fail(call, e);
+		return;
+	}
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	metric.id = (char *)info.id;
+	metric.timestamp = timestamp(ttrpc_call_arena(call), &now);
+	metric.data = &data;
+	resp.metrics = &metric;
+	ttrpc_reply(call, &resp.base);
+}
+
+static void on_shutdown(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	const Containerd__Runtime__Sandbox__V1__ShutdownSandboxRequest *req = (const void *)msg;
+	struct shim_service *s = arg;
+	struct dv_err *e = sandbox_remove(s->sandbox, req->sandbox_id);
+
+	/* A daemon that repeats itself, or cleans up what it never made, is not to be stopped. */
+	if (e && dv_err_code(e) == DV_NOT_FOUND)
+		e = dv_err_free(e);
+	if (e) {
+		ttrpc_fail(call, e);
+		return;
+	}
+	ttrpc_reply(call, NULL);
+	shim_service_end_if_unused(s);
+}
+
+#define ROW(name, request, fn) \
+	{ \
+		name, &containerd__runtime__sandbox__v1__##request##__descriptor, fn, false, false \
+	}
+
+static const struct ttrpc_method methods[] = {
+	ROW("CreateSandbox", create_sandbox_request, on_create),
+	ROW("StartSandbox", start_sandbox_request, on_start),
+	ROW("Platform", platform_request, on_platform),
+	ROW("StopSandbox", stop_sandbox_request, on_stop),
+	ROW("WaitSandbox", wait_sandbox_request, on_wait),
+	ROW("SandboxStatus", sandbox_status_request, on_status),
+	ROW("PingSandbox", ping_request, on_ping),
+	ROW("ShutdownSandbox", shutdown_sandbox_request, on_shutdown),
+	ROW("SandboxMetrics", sandbox_metrics_request, on_metrics),
+};
+
+const struct ttrpc_service shim_service_sandbox = { "containerd.runtime.sandbox.v1.Sandbox",
+						    methods, DV_ARRAY_SIZE(methods) };
