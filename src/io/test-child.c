@@ -95,8 +95,8 @@ Test(child, a_grandchild_with_the_pipe_is_not_waited_for)
 	struct outcome o = run_sh(&opts, "sleep 1000 & echo $!");
 
 	T_INT(o.status, ==, 0);
-	T_INT(atoi(o.out), >, 1);
-	T_INT(kill(atoi(o.out), SIGKILL), ==, 0);
+	T_INT((int)strtol(o.out, NULL, 10), >, 1);
+	T_INT(kill((int)strtol(o.out, NULL, 10), SIGKILL), ==, 0);
 }
 
 Test(child, a_time_limit_kills_the_group)
@@ -110,7 +110,7 @@ Test(child, a_time_limit_kills_the_group)
 	T_TRUE(o.is_timed_out);
 	T_INT(o.status, ==, 128 + SIGKILL);
 	/* The other one is dead, too, or a zombie until its new parent has noticed. */
-	snprintf(path, sizeof(path), "/proc/%d/stat", atoi(o.out));
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)strtol(o.out, NULL, 10));
 	if (sys_read_file_at(AT_FDCWD, path, text, sizeof(text)) > 0)
 		T_TRUE(strstr(text, ") Z ") || strstr(text, ") X "));
 }

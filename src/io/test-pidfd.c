@@ -209,7 +209,7 @@ Test(orphans, of_others_come_to_a_subreaper)
 	spawn_sh("sh -c 'exec >&-; read x </dev/zero; exit 1' & echo $!", pipe[1]);
 	sys_close(pipe[1]);
 	T_INT(sys_read_all(pipe[0], text, sizeof(text)), >, 0);
-	pid = atoi(text);
+	pid = (int)strtol(text, NULL, 10);
 	T_INT(kill(pid, SIGKILL), ==, 0);
 	RUN_UNTIL(&loop, is_reaped(pid));
 	io_orphans_free(o);

@@ -28,7 +28,7 @@ struct sandbox {
 	char *id, *bundle;
 	int netns_fd; /* -1: the host's */
 	bool has_mounts;
-	struct sandbox_info info = { 0 };
+	struct sandbox_info info;
 	struct io_pidfd *watch;
 	uv_timer_t *kill_timer;
 	struct sandbox_wait *waits;

@@ -81,7 +81,7 @@ static inline void fixture_open(void)
 {
 	static struct dv_log log = { .fd = -1 };
 
-	strcpy(fx.dir, "/tmp/davit-task-XXXXXX");
+	snprintf(fx.dir, sizeof(fx.dir), "/tmp/davit-task-XXXXXX");
 	cr_assert_not_null(mkdtemp(fx.dir));
 	fx.fd = sys_openat(AT_FDCWD, fx.dir, O_PATH | O_DIRECTORY, 0);
 	put("runtime-under-test", fake_runtime, 0700);
