@@ -15,9 +15,8 @@ from harness import leftovers
 from harness.machine import cgroup_mode
 from harness.shim import OPTIONS
 from harness.shim_fixtures import shim_path
+from harness.shim_volume import REFUSED
 from harness.wait import SLOWNESS, eventually
-
-REFUSED = ("UNKNOWN", "NOT_FOUND", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "INTERNAL", "UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED")
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ from .wait import eventually
 class Reader:
     """Reads a fifo in a thread, from now until its writers are gone, or until close(): the client that went away."""
 
-    def __init__(self, path, keep=True, chunk=65536, pause=0.0):
-        """@keep False: only length and hash stay. @pause: seconds between two reads of a slow reader."""
-        self.path, self.keep, self.chunk, self.pause = str(path), keep, chunk, pause
+    def __init__(self, path, keep=True, chunk=65536, pause=0.0, enough=None):
+        """@keep False: only length and hash stay. @pause: seconds between two reads of a slow reader.
+        @enough: after so many bytes it reads no more."""
+        self.path, self.keep, self.chunk, self.pause, self.enough = str(path), keep, chunk, pause, enough
         self.fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self.data, self.length, self.hash, self.is_at_end = bytearray(), 0, hashlib.sha256(), False
         self.stopper = os.pipe()
@@ -27,7 +28,7 @@ class Reader:
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
         poll.register(self.stopper[0], select.POLLIN)
-        while True:
+        while self.enough is None or self.length < self.enough:
             if any(fd == self.stopper[0] for fd, _ in poll.poll()):
                 return
             data = os.read(self.fd, self.chunk)
