@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ARENA_BLOCK = 16 * 1024, ARENA_ALIGN = 16 };
+/* Blocks double: an arena for one request stays small, one for a document has few blocks. */
+enum { ARENA_BLOCK_MIN = 1024, ARENA_BLOCK_MAX = 16 * 1024, ARENA_ALIGN = 16 };
 
 struct dv_arena_block {
 	struct dv_arena_block *older;
@@ -114,7 +115,9 @@ void *dv_arena_alloc(struct dv_arena *a, size_t size)
 	/* Nothing is something, too: the address must not be NULL. */
 	size = (DV_MAX(size, (size_t)1) + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 	if (size > a->left) {
-		room = DV_MAX(size, (size_t)ARENA_BLOCK);
+		a->block = DV_MIN(DV_MAX(2 * a->block, (size_t)ARENA_BLOCK_MIN),
+				  (size_t)ARENA_BLOCK_MAX);
+		room = DV_MAX(size, a->block - sizeof(*b));
 		b = dv_alloc(sizeof(*b) + room);
 		b->older = a->blocks;
 		a->blocks = b;

@@ -36,6 +36,7 @@ struct dv_arena {
 	struct dv_arena_block *blocks;
 	char *next;
 	size_t left;
+	size_t block; /* size of the last one */
 };
 
 void dv_arena_init(struct dv_arena *a);
