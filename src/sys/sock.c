@@ -66,14 +66,15 @@ int sys_unix_connect(const char *path)
 	return fd;
 }
 
-int sys_unix_connect_dgram(const char *path)
+/* With "@name" for abstract sockets, as in NOTIFY_SOCKET. */
+static int connect_any(const char *path, int type)
 {
 	DV_CLEANUP(sys_closep) int dirfd = -1;
 	struct sockaddr_un sa;
 	socklen_t len = sizeof(sa);
 	int fd, r;
 
-	if (path[0] == '@') { /* abstract, as in NOTIFY_SOCKET */
+	if (path[0] == '@') {
 		if (strlen(path) >= sizeof(sa.sun_path))
 			return -ENAMETOOLONG;
 		sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
@@ -84,7 +85,7 @@ int sys_unix_connect_dgram(const char *path)
 		if (r < 0)
 			return r;
 	}
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (struct sockaddr *)&sa, len) < 0) {
@@ -93,6 +94,37 @@ int sys_unix_connect_dgram(const char *path)
 		return r;
 	}
 	return fd;
+}
+
+int sys_unix_connect_nonblock(const char *path)
+{
+	return connect_any(path, SOCK_STREAM | SOCK_NONBLOCK);
+}
+
+int sys_accept(int fd)
+{
+	int r;
+
+	do
+		r = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (r < 0 && (errno == EINTR || errno == ECONNABORTED));
+	return r < 0 ? -errno : r;
+}
+
+int sys_peer_uid(int fd, uid_t *ret)
+{
+	struct ucred cred;
+	socklen_t n = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
+		return -errno;
+	*ret = cred.uid;
+	return 0;
+}
+
+int sys_unix_connect_dgram(const char *path)
+{
+	return connect_any(path, SOCK_DGRAM);
 }
 
 int sys_unix_listen_dgram(int dirfd, const char *name)

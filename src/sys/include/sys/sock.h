@@ -12,6 +12,13 @@
 int sys_socketpair_seqpacket(int fds[2]);
 /* Connects a stream socket; long paths go through /proc/self/fd of the directory. */
 int sys_unix_connect(const char *path);
+/*
+ * The same without waiting, on a descriptor that does not block; "@name" is abstract. -EAGAIN: the
+ * listener's queue is full.
+ */
+int sys_unix_connect_nonblock(const char *path);
+int sys_accept(int fd); /* does not block, nor does what it returns */
+int sys_peer_uid(int fd, uid_t *ret); /* who connected, by SO_PEERCRED */
 int sys_unix_connect_dgram(const char *path); /* "@name" is abstract */
 int sys_unix_listen_dgram(int dirfd, const char *name);
 /* A stream socket that listens; -ENAMETOOLONG above 107 bytes. "@name" is abstract. */
