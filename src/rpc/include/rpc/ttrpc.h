@@ -48,8 +48,8 @@ struct ttrpc_service {
 
 /* 0 stands for the default. */
 struct ttrpc_limits {
-	size_t max_connections; /* 64; at the limit one without calls makes room */
-	size_t max_calls; /* 1024 being answered on one connection; more are refused */
+	size_t max_connections; /* 64; more are refused */
+	size_t max_calls; /* 4096 being answered on one connection; more are refused */
 	size_t max_output; /* 8 MiB that a peer has not read; above that it is cut off */
 	size_t max_memory; /* 64 MiB for requests and replies of all connections together */
 	uint64_t stall_ns; /* 30 s; a peer that reads nothing for so long is cut off */
