@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from harness import daemon, image, leftovers
+from harness.containerd import Containerd
 from harness.terminal import in_terminal
 from harness.wait import eventually
 
@@ -14,34 +15,13 @@ from harness.wait import eventually
 @pytest.fixture(scope="module")
 def ctr(binary, session_dir, rootfs_template):
     daemon.need("containerd", "ctr", "containerd-shim-runc-v2")
-    directory = session_dir / "cd"
-    directory.mkdir()
-    (directory / "config.toml").write_text(f"""version = 2
-root = "{directory}/root"
-state = "{directory}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-[grpc]
-address = "{directory}/sock"
-[ttrpc]
-address = "{directory}/ttrpc"
-[plugins."io.containerd.internal.v1.opt"]
-path = "{directory}/opt"
-""")
-    namespace = f"dv{session_dir.name[-6:].replace('_', 'x')}"
-    client = daemon.Client(["ctr", "--address", directory / "sock", "--namespace", namespace], directory)
-    server = daemon.Daemon("containerd", ["containerd", "--config", str(directory / "config.toml")], directory,
-                           lambda: client("version", status=None) and client.status == 0)
-    client.namespace, client.runtime_args = namespace, [
-        "--snapshotter", "native", "--runc-binary", binary, "--runc-root", directory / "runc"]
-    client("images", "import", "--snapshotter", "native",
-           image.write_archive(rootfs_template, directory / "image.tar"))
+    server = Containerd(session_dir / "cd", f"dv{session_dir.name[-6:].replace('_', 'x')}")
+    server.load_image(rootfs_template)
+    client = server.ctr
+    client.namespace = server.namespace
+    client.runtime_args = ["--snapshotter", "native", "--runc-binary", binary, "--runc-root", server.directory / "runc"]
     yield client
-    for id in client("tasks", "list", "-q").split():
-        client("tasks", "kill", "-s", "KILL", id, status=None)
-        client("tasks", "delete", "--force", id, status=None)
-    server.stop()
-    server.sweep(namespace)
-    daemon.remove_tree(directory)
+    server.close()
 
 
 @pytest.fixture

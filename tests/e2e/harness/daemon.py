@@ -21,20 +21,26 @@ def need(*programs):
             pytest.skip(f"no {name} on this machine (tools/setup test)")
 
 
-def environment(directory):
-    """Nothing of the caller's set-up reaches the daemon or its clients."""
-    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(directory), "TMPDIR": str(directory),
+def environment(directory, path=None):
+    """Nothing of the caller's set-up reaches the daemon or its clients. @path is searched first."""
+    prefix = f"{path}:" if path else ""
+    return {"PATH": f"{prefix}/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(directory), "TMPDIR": str(directory),
             "XDG_RUNTIME_DIR": str(directory), "LC_ALL": "C.UTF-8"}
 
 
 class Daemon:
-    def __init__(self, name, command, directory, is_ready):
+    def __init__(self, name, command, directory, is_ready, path=None):
         """Starts it and waits until is_ready(); skips the test when it cannot run on this machine."""
         self.name, self.directory = name, pathlib.Path(directory)
+        self.command, self.is_ready, self.environment = command, is_ready, environment(directory, path)
         self.log = self.directory / f"{name}.log"
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=environment(directory), cwd=directory)
+        self.start()
+
+    def start(self):
+        with open(self.log, "a") as log:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=self.environment, cwd=self.directory)
+        name, is_ready = self.name, self.is_ready
         try:
             eventually(lambda: self.process.poll() is not None or is_ready(), f"{name} answers", timeout=60)
         except AssertionError:
@@ -47,6 +53,10 @@ class Daemon:
         lines = self.log.read_text(errors="replace").strip().splitlines()
         telling = [line for line in lines if "level=fatal" in line or "failed to start" in line] or lines
         return telling[-1][:300] if telling else "no output"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
     def stop(self):
         if self.process.poll() is None:
