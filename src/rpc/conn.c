@@ -113,13 +113,13 @@ static void watch(struct ttrpc_conn *c)
 		events |= UV_READABLE;
 	if (c->first)
 		events |= UV_WRITABLE;
-	/* Without events only the end of the connection is reported. */
-	if (!events)
-		events = UV_DISCONNECT;
 	if (events == c->events) /* libuv would take it out of epoll and put it back */
 		return;
 	c->events = events;
-	uv_poll_start(&c->poll, events, ready);
+	if (events)
+		uv_poll_start(&c->poll, events, ready);
+	else
+		uv_poll_stop(&c->poll);
 }
 
 static void ready(uv_poll_t *poll, int status, int events)
@@ -134,8 +134,6 @@ static void ready(uv_poll_t *poll, int status, int events)
 		send_queue(c);
 	if (!ttrpc_conn_is_dead(c) && (events & UV_READABLE))
 		receive(c);
-	else if (!ttrpc_conn_is_dead(c) && (events & UV_DISCONNECT))
-		ttrpc_conn_kill(c, "closed by the peer", 0);
 	if (!ttrpc_conn_is_dead(c))
 		watch(c);
 }

@@ -34,7 +34,10 @@ static void do_hold(struct ttrpc_call *call, const ProtobufCMessage *req, void *
 
 	(void)req;
 	rig->n_requests++;
-	dv_assert(rig->n_held < HELD_MAX);
+	if (rig->n_held == HELD_MAX) {
+		ttrpc_fail(call, dv_err_new(DV_EXHAUSTED, "enough"));
+		return;
+	}
 	rig->held[rig->n_held++] = call;
 	ttrpc_call_on_cancel(call, cancelled, rig);
 }
@@ -115,6 +118,13 @@ static void collect(void *arg, const ProtobufCMessage *msg)
 	ttrpc_reply(c->call, &reply.base);
 }
 
+static void collect_cancelled(void *arg)
+{
+	struct collected *c = arg;
+
+	ttrpc_fail(c->call, dv_err_new(DV_CANCELLED, "nobody reads this"));
+}
+
 static void do_collect(struct ttrpc_call *call, const ProtobufCMessage *req, void *arg)
 {
 	struct collected *c = dv_arena_new(ttrpc_call_arena(call), struct collected);
@@ -122,6 +132,7 @@ static void do_collect(struct ttrpc_call *call, const ProtobufCMessage *req, voi
 	T_NULL((void *)req);
 	*c = (struct collected){ .rig = arg, .call = call };
 	ttrpc_call_on_data(call, collect, c);
+	ttrpc_call_on_cancel(call, collect_cancelled, c);
 }
 
 static void do_close(struct ttrpc_call *call, const ProtobufCMessage *req, void *arg);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <sys/resource.h>
 
 #include "sys/file.h"
 #include "test-rpc.h"
@@ -433,6 +434,32 @@ Test(ttrpc_server, too_many_calls)
 	raw_expect(&rig, fd, 3, 0, NULL);
 	raw_request(&rig, fd, 7, "Echo", "");
 	raw_expect(&rig, fd, 7, 0, NULL);
+	close(fd);
+	rig_fini(&rig);
+}
+
+/* Out of descriptors: whoever connects has to wait, and the loop does not spin. */
+Test(ttrpc_server, out_of_descriptors)
+{
+	struct rlimit limit;
+	size_t n_rounds = 0;
+	struct rig rig;
+	int fd;
+
+	rig_init(&rig, NULL);
+	fd = raw_connect(&rig);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ (rlim_t)fd + 1, limit.rlim_max });
+	for (uint64_t end = uv_hrtime() + 50000000; uv_hrtime() < end; n_rounds++) {
+		rig_tick_start(&rig.loop);
+		uv_run(&rig.loop, UV_RUN_ONCE);
+		rig_tick_stop(&rig.loop);
+	}
+	T_INT(n_rounds, <, 1000);
+	T_INT(ttrpc_server_connections(rig.server), ==, 0);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	raw_request(&rig, fd, 1, "Echo", "");
+	raw_expect(&rig, fd, 1, 0, NULL);
 	close(fd);
 	rig_fini(&rig);
 }
