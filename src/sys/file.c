@@ -303,6 +303,11 @@ int sys_lock(int fd)
 	return (int)RETRY(syscall(SYS_flock, fd, LOCK_EX));
 }
 
+int sys_try_lock(int fd)
+{
+	return (int)RET(syscall(SYS_flock, fd, LOCK_EX | LOCK_NB));
+}
+
 int sys_unlock(int fd)
 {
 	return (int)RET(syscall(SYS_flock, fd, LOCK_UN));

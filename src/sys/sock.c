@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -265,6 +266,60 @@ ssize_t sys_recv_fd(int sock, void *p, size_t n, int *ret_fd)
 			sys_close(fds[i]); /* nobody asked for more */
 	}
 	return r;
+}
+
+int sys_unix_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int sys_unix_bind(int fd, const char *path, mode_t mode)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	/* The name gets the mode of the socket, so there is no moment with another one. */
+	if (fchmod(fd, mode) < 0)
+		return -errno;
+	return bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
+}
+
+int sys_listen(int fd, int backlog)
+{
+	return listen(fd, backlog) < 0 ? -errno : 0;
+}
+
+int sys_unix_name(int fd, char *buf, size_t size)
+{
+	struct sockaddr_un sa = { 0 };
+	socklen_t len = sizeof(sa);
+	size_t n;
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		return -errno;
+	if (sa.sun_family != AF_UNIX)
+		return -EAFNOSUPPORT;
+	n = strnlen(sa.sun_path, sizeof(sa.sun_path));
+	if (n >= size)
+		return -ENAMETOOLONG;
+	memcpy(buf, sa.sun_path, n);
+	buf[n] = '\0';
+	return 0;
+}
+
+int sys_peer_pid(int fd, pid_t *ret)
+{
+	struct ucred cred;
+	socklen_t n = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
+		return -errno;
+	*ret = cred.pid;
+	return 0;
 }
 
 int sys_loopback_up(void)

@@ -65,6 +65,7 @@ int sys_memfd(const char *name, unsigned flags);
 int sys_fcntl(int fd, int cmd, long arg);
 /* flock(2): waits until nobody else has @fd locked. Ends with the last descriptor of this opening. */
 int sys_lock(int fd);
+int sys_try_lock(int fd); /* -EAGAIN: somebody else has */
 int sys_unlock(int fd);
 /* CLOSE_RANGE_CLOEXEC or hard close of everything from @first on. */
 int sys_close_range(unsigned first, unsigned last, unsigned flags);

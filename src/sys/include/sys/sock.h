@@ -32,5 +32,18 @@ int sys_send_fd(int sock, const void *p, size_t n, int fd);
 /* Receives a message and at most one descriptor; *ret_fd is -1 when none came. */
 ssize_t sys_recv_fd(int sock, void *p, size_t n, int *ret_fd);
 
+/*
+ * Listening in steps: a stream socket, its name, which appears with @mode (bits that the umask has
+ * are left out; -ENAMETOOLONG: over 107 bytes), and the queue. With each sys_listen() the caller
+ * becomes the one that peers see in SO_PEERCRED.
+ */
+int sys_unix_socket(void);
+int sys_unix_bind(int fd, const char *path, mode_t mode);
+int sys_listen(int fd, int backlog);
+/* The path that a socket is bound to, "" for none. */
+int sys_unix_name(int fd, char *buf, size_t size);
+/* Of who listens, for a connected socket. */
+int sys_peer_pid(int fd, pid_t *ret);
+
 /* Brings "lo" up in the current network namespace. */
 int sys_loopback_up(void);
