@@ -5,6 +5,8 @@
  *     gen-man COMMAND        the page of one command
  *     gen-man -p COMMAND...  the program's page; the COMMANDs are all that have a page of
  *                            their own, so that a forgotten one stops the build
+ *     gen-man -1             the same for a program whose commands have no options and no
+ *                            pages
  *
  * Texts in tables are paragraphs between blank lines; a line that starts with a space is
  * shown as it is; "$0" is the program.
@@ -202,14 +204,15 @@ static void put_verb_page(const struct dv_opt_verb *verb)
 	put_reference(NULL, "");
 }
 
-static void put_program_page(void)
+static void put_program_page(bool has_pages)
 {
 	const struct dv_opt_verb *const *v;
 
 	put_header(NULL, program->summary);
 	fputs("\\fB", stdout);
 	put(program->name);
-	puts("\\fR [\\fIglobal option\\fR...] \\fIcommand\\fR [\\fIoption\\fR...] [\\fIargument\\fR...]");
+	puts(has_pages ? "\\fR [\\fIglobal option\\fR...] \\fIcommand\\fR [\\fIoption\\fR...] [\\fIargument\\fR...]"
+		       : "\\fR [\\fIoption\\fR...] [\\fIcommand\\fR]");
 	put_section("DESCRIPTION", program->text);
 	puts(".SH COMMANDS");
 	for (v = program->verbs; *v; v++) {
@@ -220,10 +223,10 @@ static void put_program_page(void)
 		put((*v)->summary);
 		puts(".");
 	}
-	put_options("GLOBAL OPTIONS", program->opts);
+	put_options(has_pages ? "GLOBAL OPTIONS" : "OPTIONS", program->opts);
 	puts(".PP\nThey stand in front of the command.");
 	puts(".SH SEE ALSO");
-	for (v = program->verbs; *v; v++) {
+	for (v = program->verbs; has_pages && *v; v++) {
 		if (!(*v)->is_hidden)
 			put_reference((*v)->name, ",");
 	}
@@ -257,7 +260,9 @@ int main(int argc, char **argv)
 	if (argc >= 2 && dv_streq(argv[1], "-p")) {
 		if (!is_complete(argv + 2, argc - 2))
 			return EXIT_FAILURE;
-		put_program_page();
+		put_program_page(true);
+	} else if (argc == 2 && dv_streq(argv[1], "-1")) {
+		put_program_page(false);
 	} else {
 		verb = argc == 2 ? dv_opt_verb_find(program, argv[1]) : NULL;
 		if (!verb) {
