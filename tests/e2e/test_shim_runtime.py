@@ -13,7 +13,7 @@ import pytest
 
 from harness import leftovers
 from harness.machine import cgroup_mode
-from harness.shim import OPTIONS
+from harness.shim_api import OPTIONS
 from harness.shim_fixtures import shim_path
 from harness.shim_volume import REFUSED
 from harness.wait import SLOWNESS, eventually

@@ -11,24 +11,12 @@ import subprocess
 from . import leftovers, ttrpc
 from .fifo import Fifos
 from .runtime import Bundle
+from .shim_api import OPTIONS, bootstrap
 from .wait import SLOWNESS, eventually
 
-OPTIONS = "containerd.runc.v1.Options"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STATUS = ("unknown", "created", "running", "stopped", "paused", "pausing")
 GROUP = "io.kubernetes.cri.sandbox-id"
-
-
-def bootstrap(api, output):
-    """What `start` printed, in any of the three forms: (version, address, protocol)."""
-    if output.startswith(b"unix://"):
-        return 2, output.decode(), "ttrpc"
-    if output.startswith(b"{"):
-        found = json.loads(output)
-    else:
-        found = api.type("containerd.runtime.bootstrap.v1.BootstrapResult").FromString(output)
-        found = {"version": found.version, "address": found.address, "protocol": found.protocol}
-    return found["version"], found["address"], found["protocol"]
 
 
 def descriptors(pid):

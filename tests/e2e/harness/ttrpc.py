@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 
-import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from .wait import SLOWNESS
 
@@ -25,9 +25,6 @@ class Api:
     """The messages of a directory of .proto files, by their full names: api("ttrpc.Request", service=…)."""
 
     def __init__(self, directory, scratch):
-        protobuf = pytest.importorskip("google.protobuf", reason="no python3-protobuf (tools/setup test)")
-        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-        del protobuf
         files = sorted(str(p.relative_to(directory)) for p in pathlib.Path(directory).rglob("*.proto"))
         out = pathlib.Path(scratch) / "api.pb"
         subprocess.run(["protoc", f"-I{directory}", "--include_imports", f"--descriptor_set_out={out}", *files], check=True)
