@@ -6,13 +6,14 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 PYTEST   = /usr/bin/python3 -m pytest -p no:cacheprovider
 OCI      = src/cmd/davit-oci/davit-oci
+SHIM     = src/cmd/containerd-shim-davit-v2/containerd-shim-davit-v2
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := all
-.PHONY: help all setup run test unit e2e bench test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
+.PHONY: help all setup run test unit e2e bench bench-shim test-shim-stress test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install the packages that building needs (root)
 	@tools/setup build
@@ -36,12 +37,24 @@ unit: all ## the unit tests alone
 	meson test -C $(BUILD) --print-errorlogs --suite unit
 
 e2e: all ## the end-to-end tests alone (E2E="-k pause" selects)
-	DAVIT_OCI=$(abspath $(BUILD)/$(OCI)) $(PYTEST) tests/e2e -q --junitxml=$(BUILD)/e2e.xml $(E2E)
+	DAVIT_OCI=$(abspath $(BUILD)/$(OCI)) DAVIT_SHIM=$(abspath $(BUILD)/$(SHIM)) \
+		$(PYTEST) tests/e2e -q --junitxml=$(BUILD)/e2e.xml $(E2E)
 
-bench: setup ## measure side by side with runc, crun and the bare system calls
+test-shim-stress: setup ## the shim's tests with gigabytes, and many containers (minutes)
+	@tools/setup test
+	@$(MAKE) --no-print-directory all
+	DAVIT_OCI=$(abspath $(BUILD)/$(OCI)) DAVIT_SHIM=$(abspath $(BUILD)/$(SHIM)) DAVIT_STRESS=1 \
+		$(PYTEST) tests/e2e -q -m stress $(E2E)
+
+bench: setup ## measure side by side with runc, crun and the bare system calls; the shim with containerd's
 	@tools/setup bench
 	@$(MAKE) --no-print-directory all
 	bench/bench.py --davit $(abspath $(BUILD)/$(OCI)) --bare $(abspath $(BUILD)/bench/bare) $(BENCH)
+	@$(MAKE) --no-print-directory bench-shim
+
+bench-shim: ## measure the shim alone
+	bench/shim.py --davit $(abspath $(BUILD)/$(OCI)) --shim $(abspath $(BUILD)/$(SHIM)) \
+		--log $(abspath $(BUILD)/bench/shim-log) $(BENCH)
 
 test-vm: setup ## the end-to-end tests in a virtual machine, under pure cgroup v2
 	@tools/setup vm

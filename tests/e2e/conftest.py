@@ -21,7 +21,7 @@ from harness.wait import SLOWNESS
 pytest_plugins = ["harness.shim_fixtures"]
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT_BINARY = TOP / "build/src/cmd/davit-oci/davit-oci"
-TEST_LIMIT = 60
+TEST_LIMIT, STRESS_LIMIT = 60, 1800
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +94,8 @@ def time_limit(request):
     def on_alarm(*_):
         raise TimeoutError(f"{request.node.nodeid} takes too long")
     old = signal.signal(signal.SIGALRM, on_alarm)
-    signal.alarm(int(TEST_LIMIT * SLOWNESS))
+    limit = STRESS_LIMIT if request.node.get_closest_marker("stress") else TEST_LIMIT
+    signal.alarm(int(limit * SLOWNESS))
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, old)
