@@ -76,6 +76,8 @@ struct sandbox *sandbox_free(struct sandbox *s)
 		dv_log(s->env->log, DV_DEBUG, "sandbox %s: its process is gone already", s->id);
 	while (s->waits)
 		sandbox_wait_cancel(s, s->waits);
+	if (s->has_mounts)
+		dv_err_free(rootfs_unmount(s->bundle));
 	forget(s);
 	free(s);
 	return NULL;
@@ -111,9 +113,9 @@ struct dv_err *sandbox_create(struct sandbox *s, const struct sandbox_create *cr
 	return NULL;
 }
 
-bool sandbox_exists(const struct sandbox *s)
+bool sandbox_is_running(const struct sandbox *s)
 {
-	return s->info.state != SANDBOX_NONE;
+	return s->info.state == SANDBOX_READY;
 }
 
 struct dv_err *sandbox_lookup(const struct sandbox *s, const char *id, struct sandbox_info *ret)

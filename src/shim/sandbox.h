@@ -36,7 +36,7 @@ struct sandbox_info {
 
 /* @program: our own executable, run with the argument "pause". Both are borrowed. */
 struct sandbox *sandbox_new(struct shim_env *env, const char *program);
-/* Ends the process. Accepts NULL; always returns NULL. */
+/* Ends the process and takes mounts back. Accepts NULL; always returns NULL. */
 struct sandbox *sandbox_free(struct sandbox *s);
 
 struct sandbox_create {
@@ -48,7 +48,7 @@ struct sandbox_create {
 
 /* DV_EXISTS: there is one. DV_INVALID: the id. */
 struct dv_err *sandbox_create(struct sandbox *s, const struct sandbox_create *create) DV_CHECK;
-bool sandbox_exists(const struct sandbox *s);
+bool sandbox_is_running(const struct sandbox *s);
 /* DV_NOT_FOUND: @id is not this one, or there is none. All below do that. */
 struct dv_err *sandbox_lookup(const struct sandbox *s, const char *id, struct sandbox_info *ret)
 	DV_CHECK;

@@ -151,6 +151,10 @@ static void on_stop(struct ttrpc_call *call, const ProtobufCMessage *msg, void *
 	struct shim_service *s = arg;
 	struct dv_err *e = sandbox_stop(s->sandbox, req->sandbox_id, req->timeout_secs);
 
+	/* A pod ends with its sandbox: who wanted its containers to end in peace has seen to it. */
+	if (!e)
+		task_set_kill(s->tasks);
+
 	if (e)
 		ttrpc_fail(call, e);
 	else

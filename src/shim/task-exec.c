@@ -14,8 +14,10 @@ enum { EXECS_MAX = 4096, NAME_SIZE = 128 };
 
 /* ---- adding ------------------------------------------------------------------------------------ */
 
+/* Members of the document that the requests decide. */
 struct rewrite {
 	struct dv_jw w;
+	bool has_size; /* "consoleSize" is replaced, too */
 };
 
 static struct dv_err *copy_member(void *arg, const char *key, const struct dv_json *v)
@@ -23,19 +25,19 @@ static struct dv_err *copy_member(void *arg, const char *key, const struct dv_js
 	struct rewrite *r = arg;
 	DV_CLEANUP(dv_freep) char *text = NULL;
 
-	if (dv_streq(key, "terminal"))
+	if (dv_streq(key, "terminal") || (r->has_size && dv_streq(key, "consoleSize")))
 		return NULL;
 	text = dv_json_text(v);
 	dv_jw_raw(&r->w, key, text);
 	return NULL;
 }
 
-/* Whether there is a terminal is for the request to say, not for the document. */
-static struct dv_err *set_terminal(struct task_proc *proc, const char *text, size_t n)
+/* Makes proc->process of @text: whether there is a terminal, and of what size, is ours to say. */
+static struct dv_err *set_process(struct task_proc *proc, const char *text, size_t n)
 {
 	DV_CLEANUP(dv_json_freep) struct dv_json *doc = NULL;
 	struct dv_strbuf out = DV_STRBUF_INIT;
-	struct rewrite r;
+	struct rewrite r = { .has_size = proc->is_terminal && proc->width && proc->height };
 	struct dv_err *e;
 
 	e = dv_json_parse(text, n, &doc);
@@ -46,8 +48,15 @@ static struct dv_err *set_terminal(struct task_proc *proc, const char *text, siz
 	dv_jw_init(&r.w, &out, NULL);
 	dv_jw_object_begin(&r.w, NULL);
 	dv_jw_bool(&r.w, "terminal", proc->is_terminal);
+	if (r.has_size) {
+		dv_jw_object_begin(&r.w, "consoleSize");
+		dv_jw_uint(&r.w, "height", proc->height);
+		dv_jw_uint(&r.w, "width", proc->width);
+		dv_jw_object_end(&r.w);
+	}
 	e = dv_json_each(doc, copy_member, &r);
 	dv_jw_object_end(&r.w);
+	free(proc->process);
 	proc->n_process = out.len;
 	proc->process = dv_strbuf_steal(&out);
 	return e;
@@ -86,7 +95,7 @@ struct dv_err *task_exec(struct task_proc *init, const struct task_exec *exec)
 	proc = task_proc_new(task, exec->exec_id, &exec->stdio);
 	proc->next = task->execs;
 	task->execs = proc;
-	e = set_terminal(proc, exec->process, exec->n_process);
+	e = set_process(proc, exec->process, exec->n_process);
 	if (e) {
 		task_proc_remove(proc);
 		return dv_err_wrap(e, "container %s: process %s", task->id, exec->exec_id);
@@ -135,7 +144,7 @@ static void end(struct start *s, struct dv_err *take_e)
 	if (!proc->is_gone) {
 		task_exec_forget(proc);
 		if (take_e)
-			proc->stdio = shim_stdio_free(proc->stdio);
+			task_proc_start_failed(proc);
 	}
 	s->done(s->arg, take_e);
 	task_proc_unref(proc);
@@ -173,8 +182,16 @@ static void runtime_started(void *arg, struct dv_err *take_e)
 static struct dv_err *write_process(struct task_proc *proc)
 {
 	char name[NAME_SIZE];
+	struct dv_err *e;
 	int r;
 
+	if (proc->width && proc->height) { /* came after the specification */
+		DV_CLEANUP(dv_freep) char *text = dv_steal(&proc->process);
+
+		e = set_process(proc, text, proc->n_process);
+		if (e)
+			return e;
+	}
 	file_name(proc, ".json", name);
 	r = sys_openat(proc->task->bundle_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
 		       0600);

@@ -155,10 +155,22 @@ static void on_exit_event(void *arg, const siginfo_t *si)
 void task_proc_started(struct task_proc *proc)
 {
 	proc->is_starting = false;
-	if (proc->has_exited)
+	if (proc->has_exited && proc->state != TASK_STOPPED)
 		settle(proc);
 	else if (!is_init(proc))
 		report_init(proc->task); /* which may have waited for this one */
+}
+
+void task_proc_start_failed(struct task_proc *proc)
+{
+	if (proc->watch) { /* it is there, but we cannot serve it */
+		kill_hard(proc);
+		return;
+	}
+	set_exited(proc, UNKNOWN_STATUS);
+	proc->state = TASK_STOPPED;
+	proc->stdio = shim_stdio_free(proc->stdio);
+	answer_waits(proc);
 }
 
 /* ---- taking on ---------------------------------------------------------------------------------- */

@@ -328,6 +328,10 @@ static void run_resize(struct task_job *job)
 	struct task_proc *proc = job->proc;
 
 	/* Before there is a terminal the size is kept for it; without one there is nothing to do. */
+	if (!proc->stdio) {
+		proc->width = job->request.width;
+		proc->height = job->request.height;
+	}
 	if (proc->stdio && proc->is_terminal)
 		finish(job,
 		       shim_stdio_resize(proc->stdio, job->request.width, job->request.height));
@@ -436,4 +440,21 @@ void task_submit(struct task_proc *proc, const struct task_request *request, tas
 	proc->jobs_end = &job->next;
 	pump(task_proc_ref(proc));
 	task_proc_unref(proc);
+}
+
+static void ignore(void *arg, struct dv_err *take_e, const struct task_info *info)
+{
+	(void)arg;
+	(void)info;
+	dv_err_free(take_e);
+}
+
+void task_set_kill(struct task_set *set)
+{
+	for (struct task *task = set->tasks; task; task = task->next) {
+		if (task->is_created && task->init->state != TASK_STOPPED)
+			task_submit(task->init,
+				    &(struct task_request){ .op = TASK_KILL, .signo = SIGKILL },
+				    ignore, NULL);
+	}
 }

@@ -54,6 +54,7 @@ struct task_proc {
 	struct task_job *jobs, **jobs_end; /* the first one is in flight */
 	bool is_pumping; /* see task-op.c */
 
+	uint16_t width, height; /* of its terminal, asked for before it was started; 0: never */
 	char *process; /* exec: its part of config.json, until it is started */
 	size_t n_process;
 };
@@ -114,6 +115,8 @@ struct task *task_new(struct task_set *set, const struct task_create *create);
 struct dv_err *task_proc_adopt(struct task_proc *proc, const char *pid_file) DV_CHECK;
 /* The start is over, with success or not: an exit that was held back is reported now. */
 void task_proc_started(struct task_proc *proc);
+/* Exec: it was never there. That is final, and waits are answered, but no event tells of it. */
+void task_proc_start_failed(struct task_proc *proc);
 /* Watches for out-of-memory kills; what is missing for it is logged. */
 void task_oom_open(struct task *task);
 void task_oom_close(struct task *task);

@@ -362,9 +362,11 @@ struct dv_err *task_pids(struct task_proc *init, struct dv_arena *arena, struct 
 	struct dv_err *e;
 	size_t n;
 
-	e = task_check(init, TASK_STATS);
-	if (e)
-		return e;
+	if (init->state == TASK_STOPPED) {
+		*ret = dv_arena_new_n(arena, struct task_pid, 1);
+		*ret_n = 0;
+		return NULL;
+	}
 	e = host_cgroup_new(&opts, &cg);
 	if (!e)
 		e = host_cgroup_pids(cg, &pids, &n);

@@ -18,7 +18,7 @@
  *	                          |                 | delete
  *	                          +--- delete ------+----> (gone)
  *
- * In CREATED the pid is known (init) or the process does not exist yet (exec). In STOPPED the
+ * An exec whose start fails is STOPPED as well, with status 255. In CREATED the pid is known (init) or the process does not exist yet (exec). In STOPPED the
  * exit status and time are kept until deleted. The exit of an init is reported after those of
  * all other processes of its container, and no exit before the start was reported.
  *
@@ -101,6 +101,8 @@ struct task_set *task_set_free(struct task_set *set);
 /* Containers that exist or are being made. */
 size_t task_set_count(const struct task_set *set);
 
+/* SIGKILL for every container that has not ended. */
+void task_set_kill(struct task_set *set);
 /* A line of the log for each process. */
 void task_set_dump(const struct task_set *set);
 
@@ -172,7 +174,7 @@ struct task_pid {
 	const char *exec_id; /* NULL: not one of the exec'ed processes */
 };
 
-/* All processes of the container; the result is in @arena. */
+/* All processes of the container, none when it is stopped; the result is in @arena. */
 struct dv_err *task_pids(struct task_proc *init, struct dv_arena *arena, struct task_pid **ret,
 			 size_t *ret_n) DV_CHECK;
 

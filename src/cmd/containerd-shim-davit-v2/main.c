@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "cli.h"
+#include "shim/serve.h"
 #include "sys/file.h"
 
 #define USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -141,6 +142,9 @@ int main(int argc, char **argv, char **envp)
 	struct shim_cli cli;
 	int status;
 
+	/* Before anything is made: the process of a sandbox lives as long as its pod. */
+	if (argc == 2 && dv_streq(argv[1], "pause"))
+		return shim_pause();
 	init(&cli, argc, argv, envp);
 	status = report(run(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0)));
 	fini(&cli);
