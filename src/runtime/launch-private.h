@@ -152,7 +152,7 @@ struct rt_launch {
 	int sync[2]; /* [0] parent's end, [1] child's end */
 	int console_sock;
 	int pidfd_sock;
-	int fifofd; /* O_PATH */
+	int fifofd; /* create: `start` writes a byte into it; -1 */
 	/* State JSON for hooks in the child, cut where its own pid goes; [0] creating, [1] created. */
 	struct {
 		char *head, *tail;

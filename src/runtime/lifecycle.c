@@ -149,47 +149,41 @@ static struct dv_err *check_startable(const struct rt_container *c)
 	}
 }
 
-/* False when the process is gone and the fifo has nothing more to say. */
-static ssize_t read_fifo(const struct rt_container *c, int fifo, char *ret)
+/* Another start was faster, or the process died. */
+static struct dv_err *no_reader(struct rt_container *c)
 {
-	struct pollfd p[2] = {
-		{ .fd = fifo, .events = POLLIN },
-		{ .fd = c->state->pidfd, .events = POLLIN },
-	};
-	int r = sys_poll(p, 2, -1);
-	ssize_t n;
+	struct dv_err *e = rt_container_refresh(c);
 
-	if (r < 0)
-		return r;
-	n = sys_read(fifo, ret, 1);
-	return n == -EAGAIN ? 0 : n;
+	if (!e)
+		e = check_startable(c);
+	return e ? e : dv_err_new(DV_ABORTED, "exec fifo has no reader");
 }
 
-/* Opening the fifo lets the process go; what it writes says that it did. */
-static struct dv_err *open_fifo(struct rt_container *c, int *ret_fifo)
+/*
+ * One byte lets the process go. Whoever is killed between the write and the unlink has started it
+ * all the same: a name without a reader is not taken for a fifo, see rt_container_refresh().
+ */
+static struct dv_err *write_fifo(struct rt_container *c, int *ret_fifo)
 {
-	int dir = c->state->dirfd;
+	DV_CLEANUP(sys_closep) int reader = -1;
+	int dir = c->state->dirfd, r;
 	ssize_t n;
-	char byte;
-	int r;
 
-	*ret_fifo = sys_openat(dir, RT_FIFO, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
-	if (*ret_fifo == -ENOENT) /* another start was faster */
-		return dv_err_new(DV_PRECONDITION, "cannot start an already running container");
+	*ret_fifo = sys_openat(dir, RT_FIFO, O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+	if (*ret_fifo == -ENOENT || *ret_fifo == -ENXIO)
+		return no_reader(c);
 	if (*ret_fifo < 0)
 		return dv_err_sys(*ret_fifo, "exec fifo");
-	n = read_fifo(c, *ret_fifo, &byte);
+	/* Held while we write: should the container's be gone just now, that is no SIGPIPE for us. */
+	reader = sys_openat(dir, RT_FIFO, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+	n = reader < 0 ? reader : sys_write(*ret_fifo, "0", 1);
 	if (n < 0)
-		return dv_err_sys((int)n, "read exec fifo");
-	if (n == 0)
-		return dv_err_new(
-			DV_ABORTED,
-			"exec fifo is empty: container init did not signal execve readiness (process died before writing, or fifo already consumed)");
+		return dv_err_sys((int)n, "write exec fifo");
 	r = sys_unlinkat(dir, RT_FIFO, 0);
 	return r < 0 && r != -ENOENT ? dv_err_sys(r, "remove exec fifo") : NULL;
 }
 
-/* One at a time: who opens the fifo after its one writer is gone would wait for the next one. */
+/* One at a time, and not while somebody deletes it. */
 static struct dv_err *open_gate(struct rt_container *c, int *ret_fifo)
 {
 	int r = sys_lock(c->state->dirfd);
@@ -197,9 +191,21 @@ static struct dv_err *open_gate(struct rt_container *c, int *ret_fifo)
 
 	if (r < 0)
 		return dv_err_sys(r, "lock the state directory");
-	e = open_fifo(c, ret_fifo);
+	e = write_fifo(c, ret_fifo);
 	(void)sys_unlock(c->state->dirfd);
 	return e;
+}
+
+/* The last reader is gone when the process executes; then POLLERR is reported unasked. */
+static struct dv_err *wait_for_exec(const struct rt_container *c, int fifo)
+{
+	struct pollfd p[2] = {
+		{ .fd = fifo },
+		{ .fd = c->state->pidfd, .events = POLLIN },
+	};
+	int r = sys_poll(p, 2, -1);
+
+	return r < 0 ? dv_err_sys(r, "wait for the container's process") : NULL;
 }
 
 /*
@@ -211,13 +217,12 @@ static struct dv_err *run_poststart(const struct rt_context *ctx, struct rt_cont
 	struct spec_hook_list hooks[SPEC_HOOK__N];
 	struct dv_strbuf state = DV_STRBUF_INIT;
 	struct dv_err *e;
-	char byte;
 
 	e = rt_hooks_load(c, hooks);
 	if (!e && hooks[SPEC_HOOK_POSTSTART].n_items == 0)
 		return NULL;
-	while (!e && read_fifo(c, fifo, &byte) > 0)
-		;
+	if (!e)
+		e = wait_for_exec(c, fifo);
 	if (!e)
 		e = rt_container_refresh(c);
 	if (!e) {

@@ -6,7 +6,7 @@
  *
  *   state        lines "key value", escaped; replaced atomically. `start`, `kill` and
  *                `delete` need nothing else, no JSON and no config
- *   exec.fifo    exists while the container is created and not started
+ *   exec.fifo    has a reader, the init, while the container is created and not started
  *   hooks.json   the poststart and poststop hooks, when there are any
  *   seccomp.bpf  the compiled profile for exec, when there is one
  *   notify/      the socket that stands for NOTIFY_SOCKET

@@ -450,11 +450,25 @@ static struct dv_err *open_init(struct rt_container *c)
 	return NULL;
 }
 
+/*
+ * The process holds the fifo from create to exec. The name alone says nothing: a `start` that was
+ * killed may not have come to removing it.
+ */
+static struct dv_err *is_waiting(const struct rt_container *c, bool *ret)
+{
+	DV_CLEANUP(sys_closep)
+	int fd = sys_openat(c->state->dirfd, RT_FIFO, O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+
+	if (fd < 0 && fd != -ENOENT && fd != -ENXIO)
+		return dv_err_sys(fd, "open %s", RT_FIFO);
+	*ret = fd >= 0;
+	return NULL;
+}
+
 struct dv_err *rt_container_refresh(struct rt_container *c)
 {
+	bool is_frozen = false, waits = false;
 	struct dv_err *e;
-	struct stat st;
-	bool is_frozen;
 
 	if (c->pid == 0) {
 		c->status = RT_CREATING;
@@ -468,14 +482,11 @@ struct dv_err *rt_container_refresh(struct rt_container *c)
 		return NULL;
 	}
 	e = c->cgroup ? host_cgroup_is_frozen(c->cgroup, &is_frozen) : NULL;
+	if (!e)
+		e = is_waiting(c, &waits);
 	if (e)
 		return e;
-	if (c->cgroup && is_frozen)
-		c->status = RT_PAUSED;
-	else if (sys_fstatat(c->state->dirfd, RT_FIFO, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		c->status = RT_CREATED;
-	else
-		c->status = RT_RUNNING;
+	c->status = is_frozen ? RT_PAUSED : waits ? RT_CREATED : RT_RUNNING;
 	return NULL;
 }
 
