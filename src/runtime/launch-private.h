@@ -65,10 +65,6 @@ struct rt_mount {
 	bool target_existed; /* child: it was there before us */
 	int late_fd; /* child: mount to become read-only at the end; -1 */
 	char *symlink; /* copy-symlink: what the link says; NULL: not one */
-	/* For a source with locked attributes: host_mount_relock(), known before the fork. */
-	bool relock_is_known, breaks_lock;
-	const char *relock_refusal;
-	uint64_t relock_set, relock_clr;
 };
 
 struct rt_terminal;
