@@ -186,13 +186,12 @@ static struct dv_err *write_fifo(struct rt_container *c, int *ret_fifo)
 /* One at a time, and not while somebody deletes it. */
 static struct dv_err *open_gate(struct rt_container *c, int *ret_fifo)
 {
-	int r = sys_lock(c->state->dirfd);
-	struct dv_err *e;
+	struct dv_err *e = rt_container_lock(c);
 
-	if (r < 0)
-		return dv_err_sys(r, "lock the state directory");
+	if (e)
+		return e;
 	e = write_fifo(c, ret_fifo);
-	(void)sys_unlock(c->state->dirfd);
+	rt_container_unlock(c);
 	return e;
 }
 
@@ -356,16 +355,17 @@ static void run_poststop(const struct rt_context *ctx, struct rt_container *c,
 	dv_strbuf_fini(&state);
 }
 
-struct dv_err *rt_container_undo(const struct rt_context *ctx, struct rt_container *c,
-				 const struct spec_hook_list *poststop)
+static struct dv_err *undo_locked(struct rt_container *c)
 {
 	struct dv_err *e = NULL;
 
 	if (!is_still_there(c)) {
 		/* What delete saw is removed; what we made since is not. */
-		if (c->cgroup && is_gone(c))
+		if (!is_gone(c))
+			return NULL;
+		if (c->cgroup)
 			host_cgroup_rollback(c->cgroup);
-		return NULL;
+		return remove_resctrl(c);
 	}
 	/* Before there was a process, the cgroup may be somebody else's: create refuses those. */
 	if (c->pid == 0 && c->cgroup)
@@ -373,9 +373,21 @@ struct dv_err *rt_container_undo(const struct rt_context *ctx, struct rt_contain
 	else
 		e = remove_cgroup(c);
 	e = keep_first(e, remove_resctrl(c));
-	e = keep_first(e, remove_dir(c));
-	run_poststop(ctx, c, poststop);
-	return e;
+	return keep_first(e, remove_dir(c));
+}
+
+struct dv_err *rt_container_undo(const struct rt_context *ctx, struct rt_container *c,
+				 const struct spec_hook_list *poststop)
+{
+	struct dv_err *lock = rt_container_lock(c);
+	bool was_there = is_still_there(c);
+	struct dv_err *e = undo_locked(c);
+
+	if (!lock)
+		rt_container_unlock(c);
+	if (was_there)
+		run_poststop(ctx, c, poststop);
+	return keep_first(e, lock);
 }
 
 /* What cannot be removed keeps its state, so that delete can be tried again. */
@@ -396,24 +408,9 @@ static struct dv_err *destroy(const struct rt_context *ctx, struct rt_container 
 		e = remove_dir(c);
 	if (e)
 		return dv_err_wrap(e, "unable to destroy container");
+	rt_container_unlock(c);
 	run_poststop(ctx, c, &hooks[SPEC_HOOK_POSTSTOP]);
 	return NULL;
-}
-
-/* A creator that was killed right away leaves a directory without a state file. */
-static struct dv_err *remove_stray(const struct rt_context *ctx, const char *id)
-{
-	DV_CLEANUP(sys_closep) int root = -1;
-	struct dv_err *e;
-	int r;
-
-	e = rt_root_open(ctx, false, &root);
-	if (e && dv_err_code(e) == DV_NOT_FOUND)
-		return dv_err_free(e);
-	if (e)
-		return e;
-	r = sys_remove_tree(root, id);
-	return r < 0 ? dv_err_sys(r, "remove state directory of %s", id) : NULL;
 }
 
 /*
@@ -446,13 +443,9 @@ struct dv_err *rt_delete(const struct rt_context *ctx, const char *id, bool forc
 	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
 	struct dv_err *e;
 
-	e = rt_load(ctx, id, &c);
-	if (e && force && dv_err_code(e) == DV_NOT_FOUND) {
-		dv_err_free(e);
-		return remove_stray(ctx, id);
-	}
+	e = rt_load_locked(ctx, id, force, &c);
 	if (e)
-		return e;
+		return force && dv_err_code(e) == DV_NOT_FOUND ? dv_err_free(e) : e;
 	if (force && c->status == RT_CREATING)
 		e = kill_half_made(c);
 	else if (force || c->status == RT_CREATED)

@@ -318,6 +318,93 @@ Test(lifecycle, delete_of_missing_and_half_made_ones)
 	cr_assert_null(rt_delete(&ctx, "none", true));
 }
 
+/* It waits for somebody's lock, or ended without. */
+static bool is_blocked(pid_t pid)
+{
+	static char text[65536];
+	char waiter[32];
+
+	cr_assert_geq(sys_read_file_at(AT_FDCWD, "/proc/locks", text, sizeof(text)), 0);
+	snprintf(waiter, sizeof(waiter), " WRITE %d ", pid);
+	for (char *p = text; (p = strstr(p, "-> ")); p++) {
+		char *at = strstr(p, waiter);
+
+		if (at && !memchr(p, '\n', (size_t)(at - p)))
+			return true;
+	}
+	return false;
+}
+
+/* Between reading the state and removing it, the creator must not get to the end unseen. */
+Test(lifecycle, delete_sees_what_a_creator_at_work_writes)
+{
+	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
+	struct timespec ms = { .tv_nsec = 1000000 };
+	pid_t deleter, sleeper;
+	int status;
+	char state;
+
+	make("c", NO_PROCESS, NULL);
+	cr_assert_null(rt_load_locked(&ctx, "c", false, &c));
+	deleter = fork();
+	if (deleter == 0) {
+		/* The lock is of what is open, not of who has it. */
+		close(c->state->dirfd);
+		_exit(rt_delete(&ctx, "c", true) != NULL);
+	}
+	while (!is_blocked(deleter) && waitpid(deleter, &status, WNOHANG) == 0)
+		nanosleep(&ms, NULL);
+
+	sleeper = fork();
+	if (sleeper == 0)
+		init_main(SLEEPS, -1);
+	c->pid = sleeper;
+	cr_assert_eq(sys_proc_stat(c->state->procfd, sleeper, &state, &c->state->starttime), 0);
+	cr_assert_null(rt_container_save(c)); /* lets go of the lock, too */
+	cr_assert_eq(waitpid(deleter, &status, 0), deleter);
+	cr_assert_eq(status, 0);
+	cr_assert_eq(waitpid(sleeper, &status, 0), sleeper);
+	cr_assert_eq(status, SIGKILL);
+	cr_assert_not(exists("c"));
+}
+
+Test(lifecycle, a_creator_finds_out_that_it_was_deleted)
+{
+	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
+
+	cr_assert_null(rt_container_new(&ctx, "c", &c));
+	cr_assert_null(rt_delete(&ctx, "c", true));
+	cr_assert_not(exists("c"));
+	make("c", NO_PROCESS, NULL); /* one of the same name is another one */
+	fails(rt_container_save(c), DV_NOT_FOUND, "write state of c: no such file or directory");
+	fails(rt_container_save_cgroup(c), DV_NOT_FOUND,
+	      "write state of c: no such file or directory");
+	cr_assert_null(rt_container_undo(&ctx, c, NULL));
+	cr_assert_eq(status_of("c"), RT_CREATING);
+}
+
+/* So that delete --force finds a group whose creator was killed. */
+Test(lifecycle, rdt_group_is_on_record_before_it_is_made)
+{
+	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
+
+	make("c", NO_PROCESS, NULL);
+	cr_assert_null(rt_load(&ctx, "c", &c));
+	cr_assert_not(c->state->resctrl.is_used);
+	c->state->resctrl = (struct host_resctrl_state){
+		.is_used = true,
+		.was_created = true,
+		.has_monitoring = true,
+	};
+	c->state->clos_id = "some\nid";
+	cr_assert_null(rt_container_save_resctrl(c));
+	c = rt_container_free(c);
+	cr_assert_null(rt_load(&ctx, "c", &c));
+	cr_assert(c->state->resctrl.is_used && c->state->resctrl.was_created);
+	cr_assert(c->state->resctrl.has_monitoring && !c->state->resctrl.has_clos_id);
+	cr_assert_str_eq(c->state->clos_id, "some\nid");
+}
+
 Test(lifecycle, poststop_runs_when_all_is_gone)
 {
 	char hooks[400], path[80], text[1024];
