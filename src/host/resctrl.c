@@ -210,6 +210,17 @@ static struct dv_err *make_groups(int rootfd, const struct spec_intel_rdt *rdt, 
 	return add_task(rootfd, mon, pid);
 }
 
+void host_resctrl_plan(int rootfd, const struct spec_intel_rdt *rdt, const char *id,
+		       struct host_resctrl_state *ret)
+{
+	*ret = (struct host_resctrl_state){
+		.is_used = true,
+		.was_created = !exists(rootfd, group_of(rdt->clos_id, id)),
+		.has_clos_id = is_given(rdt->clos_id),
+		.has_monitoring = rdt->enable_monitoring,
+	};
+}
+
 struct dv_err *host_resctrl_apply(int rootfd, const struct spec_intel_rdt *rdt, const char *id,
 				  pid_t pid, struct host_resctrl_state *ret)
 {

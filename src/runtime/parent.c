@@ -166,25 +166,38 @@ static struct dv_err *set_oom_score(struct rt_launch *l)
 	return r < 0 ? dv_err_sys(r, "process.oomScoreAdj: write %s", text) : NULL;
 }
 
-static struct dv_err *join_resctrl(struct rt_launch *l)
+/* Whoever deletes the container after we were killed must know of a group that is only ours. */
+static struct dv_err *make_resctrl(struct rt_launch *l, int root)
 {
 	const struct spec_intel_rdt *rdt = l->intel_rdt;
-	DV_CLEANUP(sys_closep) int root = -1;
 	struct rt_state *st = l->c->state;
 	struct dv_err *e;
 
-	if (!rdt)
+	e = host_resctrl_check(root, rdt);
+	if (e)
+		return e;
+	host_resctrl_plan(root, rdt, l->c->id, &st->resctrl);
+	st->clos_id = rdt->clos_id;
+	e = rt_container_save_resctrl(l->c);
+	if (!e)
+		e = host_resctrl_apply(root, rdt, l->c->id, l->pid, &st->resctrl);
+	if (e)
+		st->resctrl.is_used = false; /* nothing is left of it */
+	return e ? e : host_resctrl_set(root, rdt, l->c->id);
+}
+
+static struct dv_err *join_resctrl(struct rt_launch *l)
+{
+	DV_CLEANUP(sys_closep) int root = -1;
+	struct dv_err *e;
+
+	if (!l->intel_rdt)
 		return NULL;
 	e = host_resctrl_open(l->procfd, &root);
 	if (!e && l->is_exec)
-		return host_resctrl_add(root, rdt, l->c->id, l->pid);
+		return host_resctrl_add(root, l->intel_rdt, l->c->id, l->pid);
 	if (!e)
-		e = host_resctrl_check(root, rdt);
-	if (!e)
-		e = host_resctrl_apply(root, rdt, l->c->id, l->pid, &st->resctrl);
-	if (!e)
-		e = host_resctrl_set(root, rdt, l->c->id);
-	st->clos_id = rdt->clos_id;
+		e = make_resctrl(l, root);
 	return e ? dv_err_wrap(e, "linux.intelRdt") : NULL;
 }
 
