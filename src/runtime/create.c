@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "host/user.h"
 #include "launch-private.h"
 #include "lifecycle-private.h"
@@ -102,14 +103,12 @@ static struct dv_err *find_rootfs(struct rt_launch *l, const char *bundle)
 
 static const char *now_text(struct dv_arena *arena)
 {
+	char text[DV_CLOCK_SIZE];
 	struct timespec ts;
-	struct tm tm;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	return dv_arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900,
-			       tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-			       ts.tv_nsec);
+	dv_clock_format(&ts, DV_CLOCK_NANOS, text);
+	return dv_arena_strdup(arena, text);
 }
 
 static const char *owner_name(struct dv_arena *arena)
