@@ -314,29 +314,33 @@ static struct dv_err *remove_resctrl(struct rt_container *c)
  * While `run` waited, or we did, somebody may have deleted the container by force and made one of
  * the same name, whose cgroup has the same path. We hold our directory, so its inode tells.
  */
-static bool is_still_there(const struct rt_container *c)
+enum presence { PRESENT, REPLACED, GONE };
+
+static struct dv_err *find_dir(const struct rt_container *c, enum presence *ret)
 {
 	struct stat ours, there;
+	int r = sys_fstat(c->state->dirfd, &ours);
 
-	return sys_fstat(c->state->dirfd, &ours) == 0 &&
-	       sys_fstatat(c->state->rootfd, c->id, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
-}
-
-/* Neither ours nor another of the same name. */
-static bool is_gone(const struct rt_container *c)
-{
-	struct stat st;
-
-	return sys_fstatat(c->state->rootfd, c->id, &st, AT_SYMLINK_NOFOLLOW) == -ENOENT;
+	if (r == 0)
+		r = sys_fstatat(c->state->rootfd, c->id, &there, AT_SYMLINK_NOFOLLOW);
+	if (r < 0 && r != -ENOENT)
+		return dv_err_sys(r, "find state directory of %s", c->id);
+	if (r == -ENOENT)
+		*ret = GONE;
+	else
+		*ret = ours.st_dev == there.st_dev && ours.st_ino == there.st_ino ? PRESENT
+										  : REPLACED;
+	return NULL;
 }
 
 static struct dv_err *remove_dir(struct rt_container *c)
 {
+	enum presence presence = GONE;
 	struct dv_err *e;
 
-	if (!is_still_there(c))
-		return NULL;
+	e = find_dir(c, &presence);
+	if (e || presence != PRESENT)
+		return e;
 	e = rt_container_remove_dir(c);
 	return e && dv_err_code(e) == DV_NOT_FOUND ? dv_err_free(e) : e;
 }
@@ -355,37 +359,34 @@ static void run_poststop(const struct rt_context *ctx, struct rt_container *c,
 	dv_strbuf_fini(&state);
 }
 
-static struct dv_err *undo_locked(struct rt_container *c)
+static struct dv_err *undo_locked(struct rt_container *c, enum presence presence)
 {
 	struct dv_err *e = NULL;
 
-	if (!is_still_there(c)) {
-		/* What delete saw is removed; what we made since is not. */
-		if (!is_gone(c))
-			return NULL;
-		if (c->cgroup)
-			host_cgroup_rollback(c->cgroup);
-		return remove_resctrl(c);
-	}
+	/* What delete saw is removed; what we made since is not. */
+	if (presence == REPLACED)
+		return NULL;
 	/* Before there was a process, the cgroup may be somebody else's: create refuses those. */
-	if (c->pid == 0 && c->cgroup)
+	if (c->cgroup && (c->pid == 0 || presence == GONE))
 		host_cgroup_rollback(c->cgroup);
 	else
 		e = remove_cgroup(c);
 	e = keep_first(e, remove_resctrl(c));
-	return keep_first(e, remove_dir(c));
+	return presence == GONE ? e : keep_first(e, remove_dir(c));
 }
 
 struct dv_err *rt_container_undo(const struct rt_context *ctx, struct rt_container *c,
 				 const struct spec_hook_list *poststop)
 {
-	struct dv_err *lock = rt_container_lock(c);
-	bool was_there = is_still_there(c);
-	struct dv_err *e = undo_locked(c);
+	struct dv_err *lock = rt_container_lock(c), *e;
+	enum presence presence = GONE;
 
+	e = find_dir(c, &presence);
+	if (!e)
+		e = undo_locked(c, presence);
 	if (!lock)
 		rt_container_unlock(c);
-	if (was_there)
+	if (presence == PRESENT)
 		run_poststop(ctx, c, poststop);
 	return keep_first(e, lock);
 }

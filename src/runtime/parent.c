@@ -203,12 +203,15 @@ static struct dv_err *join_resctrl(struct rt_launch *l)
 
 /* ---- the walk ------------------------------------------------------------------------------ */
 
-static void answer(struct rt_launch *l, bool goes_on, bool brings_fds)
+/* Says how our part went, which @take tells: NULL, the child goes on. Returns @take, or why not. */
+static struct dv_err *answer(struct rt_launch *l, struct dv_err *take, bool brings_fds)
 {
-	struct rt_answer a = { .goes_on = goes_on };
+	struct rt_answer a = { .goes_on = !take };
+	int r = sys_send_fds(l->sync[0], &a, sizeof(a), l->join.tasks,
+			     brings_fds ? l->join.n_tasks : 0);
 
-	(void)sys_send_fds(l->sync[0], &a, sizeof(a), l->join.tasks,
-			   brings_fds ? l->join.n_tasks : 0);
+	/* -EPIPE: it is dead, and what comes next says why. */
+	return take || r >= 0 || r == -EPIPE ? take : dv_err_sys(r, "answer the child");
 }
 
 void rt_launch_kill(struct rt_launch *l)
@@ -233,16 +236,13 @@ static struct dv_err *settle(struct rt_launch *l)
 /* The first child has done its work; the second one is the container's process. */
 static struct dv_err *adopt(struct rt_launch *l, const struct rt_report *r, int pidfd)
 {
-	struct dv_err *e;
 	siginfo_t si;
 
 	(void)sys_waitid_pidfd(l->pidfd, &si, WEXITED);
 	sys_close(l->pidfd);
 	l->pid = r->value;
 	l->pidfd = pidfd;
-	e = settle(l);
-	answer(l, !e, false);
-	return e;
+	return answer(l, settle(l), false);
 }
 
 /* In a process of its own, which enters the child's mount namespace with our rights. */
@@ -336,7 +336,6 @@ static const struct rt_stage *find_stage(const struct rt_launch *l, int index)
 static struct dv_err *handle(struct rt_launch *l, const struct rt_report *r, int fd)
 {
 	const struct rt_stage *s;
-	struct dv_err *e;
 
 	switch (r->kind) {
 	case RT_REPORT_WARNING:
@@ -352,9 +351,7 @@ static struct dv_err *handle(struct rt_launch *l, const struct rt_report *r, int
 		s = find_stage(l, r->stage);
 		if (!s)
 			return dv_err_new(DV_INTERNAL, "no part of ours in stage %d", r->stage);
-		e = s->parent(l, r->value);
-		answer(l, !e, s->brings_fds);
-		return e;
+		return answer(l, s->parent(l, r->value), s->brings_fds);
 	default:
 		return dv_err_new(DV_INTERNAL, "unknown report %d from the child", r->kind);
 	}

@@ -20,7 +20,7 @@
 int rt_child_descriptors(struct rt_launch *l, char *text)
 {
 	int *keep[] = { &l->sync[1], &l->fifofd };
-	int first = 3 + (int)l->preserve_fds, n = 0;
+	int first = 3 + (int)l->preserve_fds, n = 0, r;
 
 	/* Out of the way first: one may sit where another is to go. */
 	for (size_t i = 0; i < DV_ARRAY_SIZE(keep); i++) {
@@ -37,7 +37,9 @@ int rt_child_descriptors(struct rt_launch *l, char *text)
 			return rt_explain(text, -errno, "move descriptors");
 		*keep[i] = first + n++;
 	}
-	(void)sys_close_range((unsigned)(first + n), ~0U, 0);
+	r = sys_close_range((unsigned)(first + n), ~0U, 0);
+	if (r < 0)
+		return rt_explain(text, r, "close descriptors");
 	l->procfd = l->rootfd = l->console_sock = l->pidfd_sock = l->seccomp_fd = -1;
 	return 0;
 }

@@ -24,12 +24,11 @@
 
 enum { EXIT_FAILED = 255 };
 
-static void report(const struct rt_launch *l, struct rt_report *r)
+static bool report(const struct rt_launch *l, struct rt_report *r)
 {
 	size_t n = offsetof(struct rt_report, text) + strnlen(r->text, sizeof(r->text) - 1) + 1;
 
-	if (l->sync[1] >= 0)
-		(void)sys_write(l->sync[1], r, n);
+	return l->sync[1] >= 0 && sys_write(l->sync[1], r, n) == (ssize_t)n;
 }
 
 void rt_child_warn(const struct rt_launch *l, const char *fmt, ...)
@@ -40,7 +39,7 @@ void rt_child_warn(const struct rt_launch *l, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(r.text, sizeof(r.text), fmt, ap);
 	va_end(ap);
-	report(l, &r);
+	(void)report(l, &r);
 }
 
 DV_NORETURN static void fail(const struct rt_launch *l, int stage, int err, const char *text)
@@ -52,7 +51,7 @@ DV_NORETURN static void fail(const struct rt_launch *l, int stage, int err, cons
 	};
 
 	snprintf(r.text, sizeof(r.text), "%s", text);
-	report(l, &r);
+	(void)report(l, &r);
 	sys_exit(EXIT_FAILED);
 }
 
@@ -74,9 +73,15 @@ static void wait_for_parent(struct rt_launch *l, int stage)
 {
 	struct rt_report r = { .kind = RT_REPORT_WAITING, .stage = stage, .value = l->seccomp_fd };
 	struct rt_answer a = { 0 };
+	ssize_t n;
 
-	report(l, &r);
-	if (read_answer(l, rt_stages(l)[stage].brings_fds, &a) != sizeof(a) || !a.goes_on)
+	/* Unheard, we would wait for each other. */
+	if (!report(l, &r))
+		sys_exit(EXIT_FAILED);
+	n = read_answer(l, rt_stages(l)[stage].brings_fds, &a);
+	if (n < 0)
+		fail(l, stage, (int)n, "read the runtime's answer");
+	if (n != sizeof(a) || !a.goes_on)
 		sys_exit(EXIT_FAILED);
 }
 
@@ -107,7 +112,8 @@ int rt_child_ask_mount(struct rt_launch *l, struct rt_mount *m, char *text)
 	struct rt_report back = { .err = EPROTO };
 	ssize_t n;
 
-	report(l, &r);
+	if (!report(l, &r))
+		return rt_explain(text, -EPROTO, "ask for source %s", m->plan->source);
 	n = sys_recv_fd(l->sync[1], &back, sizeof(back), &m->tree);
 	if (n < 0)
 		return rt_explain(text, (int)n, "ask for source %s", m->plan->source);
