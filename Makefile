@@ -9,7 +9,7 @@ OCI      = src/cmd/davit-oci/davit-oci
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := all
-.PHONY: help all setup run test unit e2e bench test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
+.PHONY: help all setup run test unit e2e faults bench test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ unit: all ## the unit tests alone
 
 e2e: all ## the end-to-end tests alone (E2E="-k pause" selects)
 	DAVIT_OCI=$(abspath $(BUILD)/$(OCI)) $(PYTEST) tests/e2e -q --junitxml=$(BUILD)/e2e.xml $(E2E)
+
+faults: all ## every system call fails once, one after the other (minutes; a sample is part of e2e)
+	DAVIT_E2E_FAULTS=all $(MAKE) --no-print-directory e2e E2E="test_faults.py $(E2E)"
 
 bench: setup ## measure side by side with runc, crun and the bare system calls
 	@tools/setup bench

@@ -7,6 +7,7 @@ containers are deleted by force, and nothing may be left: no process, mount, cgr
 
 import os
 import pathlib
+import platform
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from harness.wait import SLOWNESS
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT_BINARY = TOP / "build/src/cmd/davit-oci/davit-oci"
 TEST_LIMIT = 60
+HELPERS = ["probe", "watch"] + (["fault"] if platform.machine() == "x86_64" else [])
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +122,7 @@ def helper_dir(session_dir):
     if given:
         return pathlib.Path(given)
     machine.need_program("cc")
-    for name in ("probe", "watch"):
+    for name in HELPERS:
         subprocess.run(["cc", "-static", "-O", "-D_GNU_SOURCE", "-o", str(session_dir / name), str(TOP / f"tests/e2e/{name}.c")], check=True)
     return session_dir
 
