@@ -366,7 +366,10 @@ static struct dv_err *walk(struct rt_launch *l)
 
 	for (;;) {
 		n = sys_recv_fd(l->sync[0], &r, sizeof(r), &fd);
-		if (n == 0 || n == -ECONNRESET) {
+		/* It ended with our answer unread; that is told once, before what it last said. */
+		if (n == -ECONNRESET)
+			n = sys_recv_fd(l->sync[0], &r, sizeof(r), &fd);
+		if (n == 0) {
 			if (l->is_ready)
 				dv_log(l->ctx->log, DV_DEBUG,
 				       "init: closing the pipe to signal completion");
