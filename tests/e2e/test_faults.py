@@ -87,11 +87,10 @@ def test_create(faults, process):
         if status != 0:
             faults.nothing_left(where)
             continue
-        # The very last call of the child is that which waits in the fifo.
-        if c.status == "stopped" and process == 1:
-            c.start(status=1)
-        else:
-            c.start()
+        # The child's very last call is that which waits in the fifo: without it, it has died since.
+        if c.start(status=None).status != 0:
+            assert process == 1, where
+            c.wait("stopped")
         faults.clear(where)
     faults.clear("no fault")
 
