@@ -10,7 +10,7 @@ SHIM     = src/cmd/containerd-shim-davit-v2/containerd-shim-davit-v2
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := all
-.PHONY: help all setup run test unit e2e bench bench-shim test-shim-stress test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
+.PHONY: help all setup run test unit e2e faults bench bench-shim test-shim-stress test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ unit: all ## the unit tests alone
 e2e: all ## the end-to-end tests alone (E2E="-k pause" selects)
 	DAVIT_OCI=$(abspath $(BUILD)/$(OCI)) DAVIT_SHIM=$(abspath $(BUILD)/$(SHIM)) \
 		$(PYTEST) tests/e2e -q --junitxml=$(BUILD)/e2e.xml $(E2E)
+
+faults: all ## every system call fails once, one after the other (minutes; a sample is part of e2e)
+	DAVIT_E2E_FAULTS=all $(MAKE) --no-print-directory e2e E2E="test_faults.py $(E2E)"
 
 test-shim-stress: setup ## the shim's tests with gigabytes, and many containers (minutes)
 	@tools/setup test

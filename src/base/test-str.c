@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The string buffer, strict parsing, paths. */
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/str.h"
@@ -188,6 +189,29 @@ Test(str, parse_duration)
 	}
 	for (size_t i = 0; i < DV_ARRAY_SIZE(bad); i++)
 		T_FALSE(dv_parse_duration(bad[i], &v));
+}
+
+Test(str, unescape_octal)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "", "" },
+		{ "/a b", "/a b" },
+		{ "/a\\040b\\011", "/a b\t" },
+		{ "\\134040", "\\040" },
+		{ "\\303\\266", "\xc3\xb6" },
+		{ "\\400\\08\\04", "\\400\\08\\04" },
+		{ "\\", "\\" },
+	};
+
+	for (size_t i = 0; i < DV_ARRAY_SIZE(cases); i++) {
+		char s[32];
+
+		snprintf(s, sizeof(s), "%s", cases[i].in);
+		dv_unescape_octal(s);
+		T_STR(s, cases[i].out);
+	}
 }
 
 Test(str, path_has_dotdot)

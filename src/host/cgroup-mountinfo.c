@@ -10,23 +10,6 @@ struct mount_line {
 	char *root, *point, *type, *options;
 };
 
-/* "\040" and the like, as the kernel writes space, tab, newline and backslash. */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	while (*s) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
-		    s[3] >= '0' && s[3] <= '7') {
-			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 4;
-		} else {
-			*to++ = *s++;
-		}
-	}
-	*to = '\0';
-}
-
 /* "36 35 98:0 /root /point opts tag:1 - type source superopts"; cuts @line up. */
 static bool parse_mount(char *line, struct mount_line *ret)
 {
@@ -45,8 +28,8 @@ static bool parse_mount(char *line, struct mount_line *ret)
 	ret->options = tail;
 	if (!ret->root || !ret->point || !ret->type || !word || !ret->options)
 		return false;
-	unescape(ret->root);
-	unescape(ret->point);
+	dv_unescape_octal(ret->root);
+	dv_unescape_octal(ret->point);
 	return true;
 }
 

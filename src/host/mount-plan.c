@@ -3,6 +3,8 @@
 
 #include "host/mount-plan.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -326,19 +328,21 @@ static const struct {
 	{ "MS_LAZYTIME", MS_LAZYTIME },
 };
 
-void host_mount_flags_format(uint64_t ms_flags, struct dv_strbuf *out)
+void host_mount_flags_format(uint64_t ms_flags, char *buf, size_t size)
 {
 	const char *bar = "";
+	size_t len = 0;
 
-	for (size_t i = 0; i < DV_ARRAY_SIZE(ms_names); i++) {
+	buf[0] = '\0';
+	for (size_t i = 0; i < DV_ARRAY_SIZE(ms_names) && len < size; i++) {
 		if (!(ms_flags & ms_names[i].flag))
 			continue;
-		dv_strbuf_addf(out, "%s%s", bar, ms_names[i].name);
+		len += (size_t)snprintf(buf + len, size - len, "%s%s", bar, ms_names[i].name);
 		ms_flags &= ~ms_names[i].flag;
 		bar = "|";
 	}
-	if (ms_flags)
-		dv_strbuf_addf(out, "%s0x%llx", bar, (unsigned long long)ms_flags);
+	if (ms_flags && len < size)
+		snprintf(buf + len, size - len, "%s0x%llx", bar, (unsigned long long)ms_flags);
 }
 
 static uint64_t ms_from_st(unsigned long st)
@@ -364,16 +368,17 @@ static uint64_t ms_from_st(unsigned long st)
 	return ms;
 }
 
-static struct dv_err *locked(const char *what, uint64_t ms)
+static int locked(const char *what, uint64_t ms, char *why, size_t size)
 {
-	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf names = DV_STRBUF_INIT;
+	char names[256];
 
-	host_mount_flags_format(ms, &names);
-	return dv_err_new(DV_PERMISSION, "cannot %s %s: operation not permitted", what, names.data);
+	host_mount_flags_format(ms, names, sizeof(names));
+	snprintf(why, size, "cannot %s %s: operation not permitted", what, names);
+	return -EPERM;
 }
 
-struct dv_err *host_mount_relock(const struct host_mount *m, unsigned long source_flags,
-				 uint64_t *ret_set, uint64_t *ret_clr)
+int host_mount_relock(const struct host_mount *m, unsigned long source_flags, uint64_t *ret_set,
+		      uint64_t *ret_clr, char *why, size_t size)
 {
 	/* What MNT_LOCK_* covers; nosymfollow is not among it. */
 	static const uint64_t lockable = MS_RDONLY | MS_NODEV | MS_NOEXEC | MS_NOSUID | MS_NOATIME |
@@ -381,10 +386,10 @@ struct dv_err *host_mount_relock(const struct host_mount *m, unsigned long sourc
 	uint64_t source = ms_from_st(source_flags), now = source & lockable;
 
 	if (now & m->ms_flags_cleared)
-		return locked("clear locked flags", now & m->ms_flags_cleared);
+		return locked("clear locked flags", now & m->ms_flags_cleared, why, size);
 	if (m->ms_flags & ms_atime && (m->ms_flags & ms_atime) != (source & ms_atime))
-		return locked("change locked atime flags", source & ms_atime);
+		return locked("change locked atime flags", source & ms_atime, why, size);
 	*ret_set = attrs_from_ms(m->ms_flags | now);
 	*ret_clr = MOUNT_ATTR_NOSYMFOLLOW & ~*ret_set;
-	return NULL;
+	return 0;
 }

@@ -24,7 +24,7 @@ enum { STATUS_SIZE = 256, PATH_SIZE = 2 * NAME_MAX + 64 };
 static char *mountpoint_of(const char *line)
 {
 	const char *type = strstr(line, " - "), *p = line;
-	char *path, *out;
+	char *path;
 
 	if (!type || !dv_starts_with(type, " - resctrl "))
 		return NULL;
@@ -35,17 +35,7 @@ static char *mountpoint_of(const char *line)
 		p++;
 	}
 	path = dv_strndup(p, strcspn(p, " "));
-	out = path;
-	for (p = path; *p; p++) {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
-		    p[3] >= '0' && p[3] <= '7') {
-			*out++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-			p += 3;
-		} else {
-			*out++ = *p;
-		}
-	}
-	*out = '\0';
+	dv_unescape_octal(path);
 	return path;
 }
 
@@ -218,6 +208,17 @@ static struct dv_err *make_groups(int rootfd, const struct spec_intel_rdt *rdt, 
 		return e;
 	st->has_monitoring = true;
 	return add_task(rootfd, mon, pid);
+}
+
+void host_resctrl_plan(int rootfd, const struct spec_intel_rdt *rdt, const char *id,
+		       struct host_resctrl_state *ret)
+{
+	*ret = (struct host_resctrl_state){
+		.is_used = true,
+		.was_created = !exists(rootfd, group_of(rdt->clos_id, id)),
+		.has_clos_id = is_given(rdt->clos_id),
+		.has_monitoring = rdt->enable_monitoring,
+	};
 }
 
 struct dv_err *host_resctrl_apply(int rootfd, const struct spec_intel_rdt *rdt, const char *id,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mount options into plans: tables for attributes, data, propagation, idmap and errors. */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -572,16 +573,13 @@ Test(mount_plan, relock)
 	for (size_t i = 0; i < DV_ARRAY_SIZE(rows); i++) {
 		struct host_mount *m = plan("bind", rows[i].options);
 		uint64_t set = 0, clr = 0;
-		DV_CLEANUP(dv_err_freep)
-		struct dv_err *e = host_mount_relock(m, rows[i].source, &set, &clr);
+		char why[128] = "";
+		int r = host_mount_relock(m, rows[i].source, &set, &clr, why, sizeof(why));
 
-		if (rows[i].error) {
-			T_NOT_NULL(e);
-			T_STR(dv_err_message(e), rows[i].error);
-			T_INT(dv_err_code(e), ==, DV_PERMISSION);
+		T_STR(why, rows[i].error ? rows[i].error : "");
+		T_INT(r, ==, rows[i].error ? -EPERM : 0);
+		if (r < 0)
 			continue;
-		}
-		cr_assert(!e, "%s: %s", rows[i].options, e ? dv_err_message(e) : "");
 		cr_expect(set == rows[i].set && clr == rows[i].clr, "%s: %llx %llx",
 			  rows[i].options, (unsigned long long)set, (unsigned long long)clr);
 	}
@@ -589,17 +587,16 @@ Test(mount_plan, relock)
 
 Test(mount_plan, flag_names)
 {
-	struct dv_strbuf b = DV_STRBUF_INIT;
+	char b[64];
 
-	host_mount_flags_format(MS_RDONLY | MS_BIND | MS_REC | MS_STRICTATIME, &b);
-	T_STR(b.data, "MS_RDONLY|MS_BIND|MS_REC|MS_STRICTATIME");
-	dv_strbuf_clear(&b);
-	host_mount_flags_format(UINT64_C(1) << 40 | MS_NOSUID, &b);
-	T_STR(b.data, "MS_NOSUID|0x10000000000");
-	dv_strbuf_clear(&b);
-	host_mount_flags_format(0, &b);
-	T_STR(b.data, "");
-	dv_strbuf_fini(&b);
+	host_mount_flags_format(MS_RDONLY | MS_BIND | MS_REC | MS_STRICTATIME, b, sizeof(b));
+	T_STR(b, "MS_RDONLY|MS_BIND|MS_REC|MS_STRICTATIME");
+	host_mount_flags_format(UINT64_C(1) << 40 | MS_NOSUID, b, sizeof(b));
+	T_STR(b, "MS_NOSUID|0x10000000000");
+	host_mount_flags_format(0, b, sizeof(b));
+	T_STR(b, "");
+	host_mount_flags_format(MS_RDONLY | MS_BIND | UINT64_C(1) << 40, b, 12);
+	T_STR(b, "MS_RDONLY|M");
 }
 
 /* Every option and every pair of options gives something that mount_setattr() accepts. */

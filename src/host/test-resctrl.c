@@ -126,6 +126,10 @@ Test(resctrl, own_group)
 	};
 	struct host_resctrl_state st;
 
+	host_resctrl_plan(root, &rdt, "ctr1", &st);
+	T_TRUE(st.is_used && st.was_created && !st.has_clos_id && !st.has_monitoring);
+	T_FALSE(exists("ctr1"));
+	expect_ok(host_resctrl_destroy(root, &st, NULL, "ctr1")); /* it never came to be */
 	expect_ok(host_resctrl_apply(root, &rdt, "ctr1", 1234, &st));
 	T_TRUE(st.is_used && st.was_created && !st.has_clos_id && !st.has_monitoring);
 	expect_file("ctr1/tasks", "1234");
@@ -147,6 +151,8 @@ Test(resctrl, existing_group_is_kept)
 	struct host_resctrl_state st;
 
 	make_dir("ctr1");
+	host_resctrl_plan(root, &rdt, "ctr1", &st);
+	T_FALSE(st.was_created);
 	expect_ok(host_resctrl_apply(root, &rdt, "ctr1", -1, &st));
 	T_FALSE(st.was_created);
 	T_FALSE(exists("ctr1/tasks"));
@@ -188,6 +194,8 @@ Test(resctrl, monitoring)
 	struct spec_intel_rdt rdt = { .clos_id = "/", .enable_monitoring = true };
 	struct host_resctrl_state st;
 
+	host_resctrl_plan(root, &rdt, "ctr1", &st);
+	T_TRUE(st.has_monitoring && st.has_clos_id);
 	expect_ok(host_resctrl_apply(root, &rdt, "ctr1", 77, &st));
 	T_TRUE(st.has_monitoring);
 	expect_file("tasks", "77");

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "host/user.h"
 #include "launch-private.h"
 #include "lifecycle-private.h"
@@ -102,14 +103,12 @@ static struct dv_err *find_rootfs(struct rt_launch *l, const char *bundle)
 
 static const char *now_text(struct dv_arena *arena)
 {
+	char text[DV_CLOCK_SIZE];
 	struct timespec ts;
-	struct tm tm;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	return dv_arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900,
-			       tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-			       ts.tv_nsec);
+	dv_clock_format(&ts, DV_CLOCK_NANOS, text);
+	return dv_arena_strdup(arena, text);
 }
 
 static const char *owner_name(struct dv_arena *arena)
@@ -222,26 +221,17 @@ struct dv_err *rt_create_late_cgroup(struct rt_launch *l)
 	return e ? e : limit_cgroup(l);
 }
 
+/* Its two ends in one descriptor: the child waits for a byte, and never finds the other end gone. */
 static struct dv_err *make_fifo(struct rt_launch *l)
 {
-	uint32_t uid = 0, gid = 0;
 	int dir = l->c->state->dirfd, r;
 
 	if (l->is_run)
 		return NULL;
-	r = sys_mknodat(dir, RT_FIFO, S_IFIFO | 0622, 0);
-	if (r == 0)
-		r = sys_fchmodat(dir, RT_FIFO, 0622);
+	r = sys_mknodat(dir, RT_FIFO, S_IFIFO | 0600, 0);
 	if (r < 0)
 		return dv_err_sys(r, "make %s", RT_FIFO);
-	/* The container's root opens it for writing. */
-	if (l->ns_new & NS_BIT(SPEC_NS_USER) && !l->ctx->is_rootless &&
-	    host_idmap_to_host(l->idmap.uids, l->idmap.n_uids, 0, &uid) &&
-	    host_idmap_to_host(l->idmap.gids, l->idmap.n_gids, 0, &gid))
-		r = sys_fchownat(dir, RT_FIFO, uid, gid, AT_SYMLINK_NOFOLLOW);
-	if (r < 0)
-		return dv_err_sys(r, "change the owner of %s", RT_FIFO);
-	l->fifofd = sys_openat(dir, RT_FIFO, O_PATH | O_NOFOLLOW, 0);
+	l->fifofd = sys_openat(dir, RT_FIFO, O_RDWR | O_NOFOLLOW, 0);
 	return l->fifofd < 0 ? dv_err_sys(l->fifofd, "open %s", RT_FIFO) : NULL;
 }
 

@@ -65,10 +65,6 @@ struct rt_mount {
 	bool target_existed; /* child: it was there before us */
 	int late_fd; /* child: mount to become read-only at the end; -1 */
 	char *symlink; /* copy-symlink: what the link says; NULL: not one */
-	/* For a source with locked attributes: host_mount_relock(), known before the fork. */
-	bool relock_is_known, breaks_lock;
-	const char *relock_refusal;
-	uint64_t relock_set, relock_clr;
 };
 
 struct rt_terminal;
@@ -152,7 +148,7 @@ struct rt_launch {
 	int sync[2]; /* [0] parent's end, [1] child's end */
 	int console_sock;
 	int pidfd_sock;
-	int fifofd; /* O_PATH */
+	int fifofd; /* create: `start` writes a byte into it; -1 */
 	/* State JSON for hooks in the child, cut where its own pid goes; [0] creating, [1] created. */
 	struct {
 		char *head, *tail;

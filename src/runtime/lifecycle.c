@@ -149,57 +149,62 @@ static struct dv_err *check_startable(const struct rt_container *c)
 	}
 }
 
-/* False when the process is gone and the fifo has nothing more to say. */
-static ssize_t read_fifo(const struct rt_container *c, int fifo, char *ret)
+/* Another start was faster, or the process died. */
+static struct dv_err *no_reader(struct rt_container *c)
 {
-	struct pollfd p[2] = {
-		{ .fd = fifo, .events = POLLIN },
-		{ .fd = c->state->pidfd, .events = POLLIN },
-	};
-	int r = sys_poll(p, 2, -1);
-	ssize_t n;
+	struct dv_err *e = rt_container_refresh(c);
 
-	if (r < 0)
-		return r;
-	n = sys_read(fifo, ret, 1);
-	return n == -EAGAIN ? 0 : n;
+	if (!e)
+		e = check_startable(c);
+	return e ? e : dv_err_new(DV_ABORTED, "exec fifo has no reader");
 }
 
-/* Opening the fifo lets the process go; what it writes says that it did. */
-static struct dv_err *open_fifo(struct rt_container *c, int *ret_fifo)
+/*
+ * One byte lets the process go. Whoever is killed between the write and the unlink has started it
+ * all the same: a name without a reader is not taken for a fifo, see rt_container_refresh().
+ */
+static struct dv_err *write_fifo(struct rt_container *c, int *ret_fifo)
 {
-	int dir = c->state->dirfd;
+	DV_CLEANUP(sys_closep) int reader = -1;
+	int dir = c->state->dirfd, r;
 	ssize_t n;
-	char byte;
-	int r;
 
-	*ret_fifo = sys_openat(dir, RT_FIFO, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
-	if (*ret_fifo == -ENOENT) /* another start was faster */
-		return dv_err_new(DV_PRECONDITION, "cannot start an already running container");
+	*ret_fifo = sys_openat(dir, RT_FIFO, O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+	if (*ret_fifo == -ENOENT || *ret_fifo == -ENXIO)
+		return no_reader(c);
 	if (*ret_fifo < 0)
 		return dv_err_sys(*ret_fifo, "exec fifo");
-	n = read_fifo(c, *ret_fifo, &byte);
+	/* Held while we write: should the container's be gone just now, that is no SIGPIPE for us. */
+	reader = sys_openat(dir, RT_FIFO, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+	n = reader < 0 ? reader : sys_write(*ret_fifo, "0", 1);
 	if (n < 0)
-		return dv_err_sys((int)n, "read exec fifo");
-	if (n == 0)
-		return dv_err_new(
-			DV_ABORTED,
-			"exec fifo is empty: container init did not signal execve readiness (process died before writing, or fifo already consumed)");
+		return dv_err_sys((int)n, "write exec fifo");
 	r = sys_unlinkat(dir, RT_FIFO, 0);
 	return r < 0 && r != -ENOENT ? dv_err_sys(r, "remove exec fifo") : NULL;
 }
 
-/* One at a time: who opens the fifo after its one writer is gone would wait for the next one. */
+/* One at a time, and not while somebody deletes it. */
 static struct dv_err *open_gate(struct rt_container *c, int *ret_fifo)
 {
-	int r = sys_lock(c->state->dirfd);
-	struct dv_err *e;
+	struct dv_err *e = rt_container_lock(c);
 
-	if (r < 0)
-		return dv_err_sys(r, "lock the state directory");
-	e = open_fifo(c, ret_fifo);
-	(void)sys_unlock(c->state->dirfd);
+	if (e)
+		return e;
+	e = write_fifo(c, ret_fifo);
+	rt_container_unlock(c);
 	return e;
+}
+
+/* The last reader is gone when the process executes; then POLLERR is reported unasked. */
+static struct dv_err *wait_for_exec(const struct rt_container *c, int fifo)
+{
+	struct pollfd p[2] = {
+		{ .fd = fifo },
+		{ .fd = c->state->pidfd, .events = POLLIN },
+	};
+	int r = sys_poll(p, 2, -1);
+
+	return r < 0 ? dv_err_sys(r, "wait for the container's process") : NULL;
 }
 
 /*
@@ -211,13 +216,12 @@ static struct dv_err *run_poststart(const struct rt_context *ctx, struct rt_cont
 	struct spec_hook_list hooks[SPEC_HOOK__N];
 	struct dv_strbuf state = DV_STRBUF_INIT;
 	struct dv_err *e;
-	char byte;
 
 	e = rt_hooks_load(c, hooks);
 	if (!e && hooks[SPEC_HOOK_POSTSTART].n_items == 0)
 		return NULL;
-	while (!e && read_fifo(c, fifo, &byte) > 0)
-		;
+	if (!e)
+		e = wait_for_exec(c, fifo);
 	if (!e)
 		e = rt_container_refresh(c);
 	if (!e) {
@@ -310,29 +314,33 @@ static struct dv_err *remove_resctrl(struct rt_container *c)
  * While `run` waited, or we did, somebody may have deleted the container by force and made one of
  * the same name, whose cgroup has the same path. We hold our directory, so its inode tells.
  */
-static bool is_still_there(const struct rt_container *c)
+enum presence { PRESENT, REPLACED, GONE };
+
+static struct dv_err *find_dir(const struct rt_container *c, enum presence *ret)
 {
 	struct stat ours, there;
+	int r = sys_fstat(c->state->dirfd, &ours);
 
-	return sys_fstat(c->state->dirfd, &ours) == 0 &&
-	       sys_fstatat(c->state->rootfd, c->id, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
-}
-
-/* Neither ours nor another of the same name. */
-static bool is_gone(const struct rt_container *c)
-{
-	struct stat st;
-
-	return sys_fstatat(c->state->rootfd, c->id, &st, AT_SYMLINK_NOFOLLOW) == -ENOENT;
+	if (r == 0)
+		r = sys_fstatat(c->state->rootfd, c->id, &there, AT_SYMLINK_NOFOLLOW);
+	if (r < 0 && r != -ENOENT)
+		return dv_err_sys(r, "find state directory of %s", c->id);
+	if (r == -ENOENT)
+		*ret = GONE;
+	else
+		*ret = ours.st_dev == there.st_dev && ours.st_ino == there.st_ino ? PRESENT
+										  : REPLACED;
+	return NULL;
 }
 
 static struct dv_err *remove_dir(struct rt_container *c)
 {
+	enum presence presence = GONE;
 	struct dv_err *e;
 
-	if (!is_still_there(c))
-		return NULL;
+	e = find_dir(c, &presence);
+	if (e || presence != PRESENT)
+		return e;
 	e = rt_container_remove_dir(c);
 	return e && dv_err_code(e) == DV_NOT_FOUND ? dv_err_free(e) : e;
 }
@@ -351,26 +359,36 @@ static void run_poststop(const struct rt_context *ctx, struct rt_container *c,
 	dv_strbuf_fini(&state);
 }
 
-struct dv_err *rt_container_undo(const struct rt_context *ctx, struct rt_container *c,
-				 const struct spec_hook_list *poststop)
+static struct dv_err *undo_locked(struct rt_container *c, enum presence presence)
 {
 	struct dv_err *e = NULL;
 
-	if (!is_still_there(c)) {
-		/* What delete saw is removed; what we made since is not. */
-		if (c->cgroup && is_gone(c))
-			host_cgroup_rollback(c->cgroup);
+	/* What delete saw is removed; what we made since is not. */
+	if (presence == REPLACED)
 		return NULL;
-	}
 	/* Before there was a process, the cgroup may be somebody else's: create refuses those. */
-	if (c->pid == 0 && c->cgroup)
+	if (c->cgroup && (c->pid == 0 || presence == GONE))
 		host_cgroup_rollback(c->cgroup);
 	else
 		e = remove_cgroup(c);
 	e = keep_first(e, remove_resctrl(c));
-	e = keep_first(e, remove_dir(c));
-	run_poststop(ctx, c, poststop);
-	return e;
+	return presence == GONE ? e : keep_first(e, remove_dir(c));
+}
+
+struct dv_err *rt_container_undo(const struct rt_context *ctx, struct rt_container *c,
+				 const struct spec_hook_list *poststop)
+{
+	struct dv_err *lock = rt_container_lock(c), *e;
+	enum presence presence = GONE;
+
+	e = find_dir(c, &presence);
+	if (!e)
+		e = undo_locked(c, presence);
+	if (!lock)
+		rt_container_unlock(c);
+	if (presence == PRESENT)
+		run_poststop(ctx, c, poststop);
+	return keep_first(e, lock);
 }
 
 /* What cannot be removed keeps its state, so that delete can be tried again. */
@@ -391,24 +409,9 @@ static struct dv_err *destroy(const struct rt_context *ctx, struct rt_container 
 		e = remove_dir(c);
 	if (e)
 		return dv_err_wrap(e, "unable to destroy container");
+	rt_container_unlock(c);
 	run_poststop(ctx, c, &hooks[SPEC_HOOK_POSTSTOP]);
 	return NULL;
-}
-
-/* A creator that was killed right away leaves a directory without a state file. */
-static struct dv_err *remove_stray(const struct rt_context *ctx, const char *id)
-{
-	DV_CLEANUP(sys_closep) int root = -1;
-	struct dv_err *e;
-	int r;
-
-	e = rt_root_open(ctx, false, &root);
-	if (e && dv_err_code(e) == DV_NOT_FOUND)
-		return dv_err_free(e);
-	if (e)
-		return e;
-	r = sys_remove_tree(root, id);
-	return r < 0 ? dv_err_sys(r, "remove state directory of %s", id) : NULL;
 }
 
 /*
@@ -441,13 +444,9 @@ struct dv_err *rt_delete(const struct rt_context *ctx, const char *id, bool forc
 	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
 	struct dv_err *e;
 
-	e = rt_load(ctx, id, &c);
-	if (e && force && dv_err_code(e) == DV_NOT_FOUND) {
-		dv_err_free(e);
-		return remove_stray(ctx, id);
-	}
+	e = rt_load_locked(ctx, id, force, &c);
 	if (e)
-		return e;
+		return force && dv_err_code(e) == DV_NOT_FOUND ? dv_err_free(e) : e;
 	if (force && c->status == RT_CREATING)
 		e = kill_half_made(c);
 	else if (force || c->status == RT_CREATED)

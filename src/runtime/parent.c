@@ -166,36 +166,52 @@ static struct dv_err *set_oom_score(struct rt_launch *l)
 	return r < 0 ? dv_err_sys(r, "process.oomScoreAdj: write %s", text) : NULL;
 }
 
-static struct dv_err *join_resctrl(struct rt_launch *l)
+/* Whoever deletes the container after we were killed must know of a group that is only ours. */
+static struct dv_err *make_resctrl(struct rt_launch *l, int root)
 {
 	const struct spec_intel_rdt *rdt = l->intel_rdt;
-	DV_CLEANUP(sys_closep) int root = -1;
 	struct rt_state *st = l->c->state;
 	struct dv_err *e;
 
-	if (!rdt)
+	e = host_resctrl_check(root, rdt);
+	if (e)
+		return e;
+	host_resctrl_plan(root, rdt, l->c->id, &st->resctrl);
+	st->clos_id = rdt->clos_id;
+	e = rt_container_save_resctrl(l->c);
+	if (!e)
+		e = host_resctrl_apply(root, rdt, l->c->id, l->pid, &st->resctrl);
+	if (e)
+		st->resctrl.is_used = false; /* nothing is left of it */
+	return e ? e : host_resctrl_set(root, rdt, l->c->id);
+}
+
+static struct dv_err *join_resctrl(struct rt_launch *l)
+{
+	DV_CLEANUP(sys_closep) int root = -1;
+	struct dv_err *e;
+
+	if (!l->intel_rdt)
 		return NULL;
 	e = host_resctrl_open(l->procfd, &root);
 	if (!e && l->is_exec)
-		return host_resctrl_add(root, rdt, l->c->id, l->pid);
+		return host_resctrl_add(root, l->intel_rdt, l->c->id, l->pid);
 	if (!e)
-		e = host_resctrl_check(root, rdt);
-	if (!e)
-		e = host_resctrl_apply(root, rdt, l->c->id, l->pid, &st->resctrl);
-	if (!e)
-		e = host_resctrl_set(root, rdt, l->c->id);
-	st->clos_id = rdt->clos_id;
+		e = make_resctrl(l, root);
 	return e ? dv_err_wrap(e, "linux.intelRdt") : NULL;
 }
 
 /* ---- the walk ------------------------------------------------------------------------------ */
 
-static void answer(struct rt_launch *l, bool goes_on, bool brings_fds)
+/* Says how our part went, which @take tells: NULL, the child goes on. Returns @take, or why not. */
+static struct dv_err *answer(struct rt_launch *l, struct dv_err *take, bool brings_fds)
 {
-	struct rt_answer a = { .goes_on = goes_on };
+	struct rt_answer a = { .goes_on = !take };
+	int r = sys_send_fds(l->sync[0], &a, sizeof(a), l->join.tasks,
+			     brings_fds ? l->join.n_tasks : 0);
 
-	(void)sys_send_fds(l->sync[0], &a, sizeof(a), l->join.tasks,
-			   brings_fds ? l->join.n_tasks : 0);
+	/* -EPIPE: it is dead, and what comes next says why. */
+	return take || r >= 0 || r == -EPIPE ? take : dv_err_sys(r, "answer the child");
 }
 
 void rt_launch_kill(struct rt_launch *l)
@@ -220,16 +236,13 @@ static struct dv_err *settle(struct rt_launch *l)
 /* The first child has done its work; the second one is the container's process. */
 static struct dv_err *adopt(struct rt_launch *l, const struct rt_report *r, int pidfd)
 {
-	struct dv_err *e;
 	siginfo_t si;
 
 	(void)sys_waitid_pidfd(l->pidfd, &si, WEXITED);
 	sys_close(l->pidfd);
 	l->pid = r->value;
 	l->pidfd = pidfd;
-	e = settle(l);
-	answer(l, !e, false);
-	return e;
+	return answer(l, settle(l), false);
 }
 
 /* In a process of its own, which enters the child's mount namespace with our rights. */
@@ -323,7 +336,6 @@ static const struct rt_stage *find_stage(const struct rt_launch *l, int index)
 static struct dv_err *handle(struct rt_launch *l, const struct rt_report *r, int fd)
 {
 	const struct rt_stage *s;
-	struct dv_err *e;
 
 	switch (r->kind) {
 	case RT_REPORT_WARNING:
@@ -339,9 +351,7 @@ static struct dv_err *handle(struct rt_launch *l, const struct rt_report *r, int
 		s = find_stage(l, r->stage);
 		if (!s)
 			return dv_err_new(DV_INTERNAL, "no part of ours in stage %d", r->stage);
-		e = s->parent(l, r->value);
-		answer(l, !e, s->brings_fds);
-		return e;
+		return answer(l, s->parent(l, r->value), s->brings_fds);
 	default:
 		return dv_err_new(DV_INTERNAL, "unknown report %d from the child", r->kind);
 	}
@@ -356,7 +366,10 @@ static struct dv_err *walk(struct rt_launch *l)
 
 	for (;;) {
 		n = sys_recv_fd(l->sync[0], &r, sizeof(r), &fd);
-		if (n == 0 || n == -ECONNRESET) {
+		/* It ended with our answer unread; that is told once, before what it last said. */
+		if (n == -ECONNRESET)
+			n = sys_recv_fd(l->sync[0], &r, sizeof(r), &fd);
+		if (n == 0) {
 			if (l->is_ready)
 				dv_log(l->ctx->log, DV_DEBUG,
 				       "init: closing the pipe to signal completion");

@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "launch-private.h"
@@ -56,29 +55,63 @@ static int propagate_clone(const struct rt_launch *l, int tree, bool is_recursiv
 	return rt_propagate(tree, kind | (is_recursive ? MS_REC : 0));
 }
 
+/* Whether the wanted attributes lack one that the source has, or change its access times. */
+static bool breaks_lock(const struct host_mount *p, unsigned long flags)
+{
+	static const struct {
+		unsigned long st;
+		uint64_t attr;
+	} locks[] = {
+		{ ST_RDONLY, MOUNT_ATTR_RDONLY },	  { ST_NOSUID, MOUNT_ATTR_NOSUID },
+		{ ST_NODEV, MOUNT_ATTR_NODEV },		  { ST_NOEXEC, MOUNT_ATTR_NOEXEC },
+		{ ST_NODIRATIME, MOUNT_ATTR_NODIRATIME },
+	};
+	uint64_t atime = flags & ST_NOATIME    ? MOUNT_ATTR_NOATIME
+			 : flags & ST_RELATIME ? MOUNT_ATTR_RELATIME
+					       : MOUNT_ATTR_STRICTATIME;
+
+	for (size_t i = 0; i < DV_ARRAY_SIZE(locks); i++) {
+		if (flags & locks[i].st && p->attr_clr & locks[i].attr)
+			return true;
+	}
+	if (p->attr_set & MOUNT_ATTR_NODIRATIME && !(flags & ST_NODIRATIME))
+		return true;
+	return p->attr_clr & MOUNT_ATTR__ATIME && (p->attr_set & MOUNT_ATTR__ATIME) != atime;
+}
+
+/*
+ * What the host's mount forbids stays forbidden in a user namespace: there the kernel would say
+ * so, here we do, since we clone with the host's rights. The clone itself is asked, before it
+ * changes: its path may lead elsewhere by now, or lead to it only since an earlier mount.
+ */
+static int set_top_attrs(const struct rt_launch *l, const struct host_mount *p, int tree,
+			 char *text)
+{
+	char why[RT_TEXT_MAX / 2];
+	unsigned long flags = 0;
+	uint64_t set, clr;
+	int r = -EPERM;
+	bool is_known;
+
+	is_known = sys_fstatfs_flags(tree, &flags) == 0;
+	if (!rt_has_userns(l) || !is_known || !breaks_lock(p, flags))
+		r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, p->attr_set, p->attr_clr, 0, -1);
+	if (r == -EPERM && is_known) {
+		r = host_mount_relock(p, flags, &set, &clr, why, sizeof(why));
+		if (r < 0)
+			return rt_explain(text, r, "%s", why);
+		r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, set, clr, 0, -1);
+	}
+	return r < 0 ? rt_explain(text, r, "set mount attributes") : 0;
+}
+
 static int set_attrs(const struct rt_launch *l, const struct rt_mount *m, int tree, char *text)
 {
 	const struct host_mount *p = m->plan;
-	int r = 0;
+	int r = p->changes_attrs ? set_top_attrs(l, p, tree, text) : 0;
 
-	if (p->changes_attrs) {
-		/*
-		 * What the host's mount forbids stays forbidden in a user namespace: there the
-		 * kernel would say so, here we do, since we clone with the host's rights.
-		 */
-		r = -EPERM;
-		if (!rt_has_userns(l) || !m->breaks_lock)
-			r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, p->attr_set, p->attr_clr, 0,
-					      -1);
-		if (r == -EPERM && m->relock_is_known) {
-			if (m->relock_refusal)
-				return rt_explain(text, r, "%s", m->relock_refusal);
-			r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, m->relock_set, m->relock_clr,
-					      0, -1);
-		}
-		if (r < 0)
-			return rt_explain(text, r, "set mount attributes");
-	}
+	if (r < 0)
+		return r;
 	if (p->rec_attr_set || p->rec_attr_clr) {
 		r = sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, p->rec_attr_set,
 				      p->rec_attr_clr, 0, -1);
@@ -139,45 +172,6 @@ int rt_bind_open(const struct rt_launch *l, struct rt_mount *m, char *text)
 	return 0;
 }
 
-/* Whether the wanted attributes lack one that the source has, or change its access times. */
-static bool breaks_lock(const struct host_mount *p, unsigned long flags)
-{
-	static const struct {
-		unsigned long st;
-		uint64_t attr;
-	} locks[] = {
-		{ ST_RDONLY, MOUNT_ATTR_RDONLY },	  { ST_NOSUID, MOUNT_ATTR_NOSUID },
-		{ ST_NODEV, MOUNT_ATTR_NODEV },		  { ST_NOEXEC, MOUNT_ATTR_NOEXEC },
-		{ ST_NODIRATIME, MOUNT_ATTR_NODIRATIME },
-	};
-	uint64_t atime = flags & ST_NOATIME    ? MOUNT_ATTR_NOATIME
-			 : flags & ST_RELATIME ? MOUNT_ATTR_RELATIME
-					       : MOUNT_ATTR_STRICTATIME;
-
-	for (size_t i = 0; i < DV_ARRAY_SIZE(locks); i++) {
-		if (flags & locks[i].st && p->attr_clr & locks[i].attr)
-			return true;
-	}
-	if (p->attr_set & MOUNT_ATTR_NODIRATIME && !(flags & ST_NODIRATIME))
-		return true;
-	return p->attr_clr & MOUNT_ATTR__ATIME && (p->attr_set & MOUNT_ATTR__ATIME) != atime;
-}
-
-/* Which attributes of the source are locked is looked up here: the child may not allocate. */
-static void prepare_relock(struct rt_launch *l, struct rt_mount *m)
-{
-	DV_CLEANUP(dv_err_freep) struct dv_err *e = NULL;
-	struct statfs sf;
-
-	if (!m->plan->changes_attrs || statfs(m->plan->source, &sf) < 0)
-		return;
-	m->relock_is_known = true;
-	m->breaks_lock = breaks_lock(m->plan, (unsigned long)sf.f_flags);
-	e = host_mount_relock(m->plan, (unsigned long)sf.f_flags, &m->relock_set, &m->relock_clr);
-	if (e)
-		m->relock_refusal = dv_arena_strdup(&l->arena, dv_err_message(e));
-}
-
 static struct dv_err *prepare_idmap(struct rt_launch *l, struct rt_mount *m)
 {
 	const struct host_mount *p = m->plan;
@@ -215,7 +209,6 @@ static struct dv_err *prepare_bind(struct rt_launch *l, struct rt_mount *m)
 		m->symlink = dv_arena_strdup(&l->arena, link);
 		return NULL;
 	}
-	prepare_relock(l, m);
 	e = prepare_idmap(l, m);
 	if (e || l->is_unprivileged)
 		return e;

@@ -117,6 +117,7 @@ struct dv_err *rt_prepare_fds(const struct rt_context *ctx, const struct rt_io_o
 			      unsigned *ret_preserve)
 {
 	unsigned n;
+	int r;
 
 	if (io->preserve_fds > MAX_FDS || ctx->n_listen_fds > MAX_FDS)
 		return dv_err_new(DV_INVALID, "too many file descriptors to preserve: %u",
@@ -131,7 +132,9 @@ struct dv_err *rt_prepare_fds(const struct rt_context *ctx, const struct rt_io_o
 					  "please check that preserved-fd %u (of %u) is present",
 					  fd - 3, n);
 	}
-	(void)sys_close_range(3 + n, ~0U, CLOSE_RANGE_CLOEXEC);
+	r = sys_close_range(3 + n, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (r < 0)
+		return dv_err_sys(r, "mark descriptors close-on-exec");
 	*ret_preserve = n;
 	return NULL;
 }

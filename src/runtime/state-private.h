@@ -6,13 +6,17 @@
  *
  *   state        lines "key value", escaped; replaced atomically. `start`, `kill` and
  *                `delete` need nothing else, no JSON and no config
- *   exec.fifo    exists while the container is created and not started
+ *   exec.fifo    has a reader, the init, while the container is created and not started
  *   hooks.json   the poststart and poststop hooks, when there are any
  *   seccomp.bpf  the compiled profile for exec, when there is one
  *   notify/      the socket that stands for NOTIFY_SOCKET
  *
  * The file is written once before anything else is made (status creating), so that a
  * creator killed at any moment leaves a container that `delete --force` can undo.
+ *
+ * The directory's lock: whoever writes to it holds it meanwhile, and `delete` from the reading to
+ * the removal. So a creator either finds its directory gone and takes back what it made, or what
+ * it wrote is seen.
  */
 
 #include <stdbool.h>
@@ -49,20 +53,31 @@ struct rt_state {
 	struct dv_arena arena;
 };
 
-/* Opens the state root; @create makes it, 0700. */
-struct dv_err *rt_root_open(const struct rt_context *ctx, bool create, int *ret_fd) DV_CHECK;
-
 struct dv_err *rt_id_check(const char *id) DV_CHECK;
 
 /* An empty container of a new directory. DV_EXISTS when there is one of that id. */
 struct dv_err *rt_container_new(const struct rt_context *ctx, const char *id,
 				struct rt_container **ret) DV_CHECK;
 
+/*
+ * rt_load() for delete: locked until @ret is freed or rt_container_unlock() is called. With
+ * @half_made a directory without a whole state file is a container as well, that is creating.
+ */
+struct dv_err *rt_load_locked(const struct rt_context *ctx, const char *id, bool half_made,
+			      struct rt_container **ret) DV_CHECK;
+struct dv_err *rt_container_lock(const struct rt_container *c) DV_CHECK;
+void rt_container_unlock(const struct rt_container *c);
+
 /* Writes the state file atomically from @c. */
 struct dv_err *rt_container_save(const struct rt_container *c) DV_CHECK;
 
-/* Notes that the cgroup is ours from now on. */
+/* Notes that the cgroup is ours from now on; the RDT group of c->state->resctrl. */
 struct dv_err *rt_container_save_cgroup(struct rt_container *c) DV_CHECK;
+struct dv_err *rt_container_save_resctrl(struct rt_container *c) DV_CHECK;
+
+/* What is in @text, which is cut up, becomes @c. DV_DATA_LOSS: it is not a whole state file. */
+struct dv_err *rt_state_parse(const struct rt_context *ctx, struct rt_container *c, char *text)
+	DV_CHECK;
 
 /* Removes the directory with all that is in it. */
 struct dv_err *rt_container_remove_dir(struct rt_container *c) DV_CHECK;

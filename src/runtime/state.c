@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Containers on disk: the state directory, loading, status. The pid in the file may belong
+ * Containers on disk: the state directory, loading, status. The file is state-file.c's. The pid in the file may belong
  * to a stranger by now; a pidfd is opened first and believed only when the start time
  * behind it is the one that was saved.
  */
@@ -81,12 +81,13 @@ static int mkdir_p(const char *path)
 	return r == -EEXIST ? 0 : r;
 }
 
-struct dv_err *rt_root_open(const struct rt_context *ctx, bool create, int *ret_fd)
+/* Makes it when it is missing, 0700. */
+static struct dv_err *open_root(const struct rt_context *ctx, int *ret_fd)
 {
 	int fd = sys_openat(AT_FDCWD, ctx->root, O_RDONLY | O_DIRECTORY, 0);
 	int r;
 
-	if (fd == -ENOENT && create) {
+	if (fd == -ENOENT) {
 		r = mkdir_p(ctx->root);
 		if (r < 0)
 			return dv_err_sys(r, "make state root %s", ctx->root);
@@ -136,7 +137,7 @@ struct dv_err *rt_container_new(const struct rt_context *ctx, const char *id,
 	if (e)
 		return e;
 	c = container_alloc(id);
-	e = rt_root_open(ctx, true, &c->state->rootfd);
+	e = open_root(ctx, &c->state->rootfd);
 	if (e)
 		return e;
 	e = rt_proc_open(&c->state->procfd);
@@ -172,258 +173,19 @@ struct dv_err *rt_container_remove_dir(struct rt_container *c)
 	return r < 0 ? dv_err_sys(r, "remove state directory of %s", c->id) : NULL;
 }
 
-/* ---- the state file ------------------------------------------------------------------- */
-
-static void put(struct dv_strbuf *b, const char *key, const char *value)
+struct dv_err *rt_container_lock(const struct rt_container *c)
 {
-	if (!value)
-		return;
-	dv_strbuf_add(b, key);
-	dv_strbuf_addc(b, ' ');
-	for (; *value; value++) {
-		if (*value == '\\')
-			dv_strbuf_add(b, "\\\\");
-		else if (*value == '\n')
-			dv_strbuf_add(b, "\\n");
-		else
-			dv_strbuf_addc(b, *value);
-	}
-	dv_strbuf_addc(b, '\n');
+	int r = sys_lock(c->state->dirfd);
+
+	return r < 0 ? dv_err_sys(r, "lock state directory of %s", c->id) : NULL;
 }
 
-static void unescape(char *s)
+void rt_container_unlock(const struct rt_container *c)
 {
-	char *out = s;
-
-	for (; *s; s++) {
-		if (*s == '\\' && s[1]) {
-			s++;
-			*out++ = *s == 'n' ? '\n' : *s;
-		} else {
-			*out++ = *s;
-		}
-	}
-	*out = '\0';
+	(void)sys_unlock(c->state->dirfd);
 }
 
-static void put_memory_policy(struct dv_strbuf *b, const struct spec_memory_policy *m)
-{
-	dv_strbuf_addf(b, "memory-policy %d %u %d", m->mode, m->flags, m->has_nodes);
-	for (size_t i = 0; i < DV_ARRAY_SIZE(m->nodes); i++)
-		dv_strbuf_addf(b, " %llx", (unsigned long long)m->nodes[i]);
-	dv_strbuf_addc(b, '\n');
-}
-
-static struct spec_memory_policy *get_memory_policy(struct dv_arena *arena, char *value)
-{
-	struct spec_memory_policy *m = dv_arena_new(arena, struct spec_memory_policy);
-	char *p = value;
-
-	m->mode = (int)strtol(p, &p, 10);
-	m->flags = (unsigned)strtoul(p, &p, 10);
-	m->has_nodes = strtol(p, &p, 10) != 0;
-	for (size_t i = 0; i < DV_ARRAY_SIZE(m->nodes); i++)
-		m->nodes[i] = strtoull(p, &p, 16);
-	return m;
-}
-
-static void format_state(const struct rt_container *c, struct dv_strbuf *b)
-{
-	const struct rt_state *st = c->state;
-
-	dv_strbuf_addf(b, "davit-oci-state 1\npid %d\nstarttime %llu\n", c->pid,
-		       (unsigned long long)st->starttime);
-	dv_strbuf_addf(b, "namespaces %u %u\nflags %d %d %d %d\n", st->namespaces,
-		       st->new_namespaces, st->is_rootless, st->has_hooks, st->has_seccomp,
-		       st->no_new_keyring);
-	if (st->memory_policy)
-		put_memory_policy(b, st->memory_policy);
-	if (st->has_personality)
-		dv_strbuf_addf(b, "personality %lu\n", st->personality);
-	if (st->resctrl.is_used) {
-		dv_strbuf_addf(b, "resctrl %d %d %d\n", st->resctrl.was_created,
-			       st->resctrl.has_clos_id, st->resctrl.has_monitoring);
-		put(b, "clos-id", st->clos_id);
-	}
-	put(b, "listener", st->listener_path);
-	put(b, "listener-metadata", st->listener_metadata);
-	put(b, "oci-version", c->oci_version);
-	put(b, "bundle", c->bundle);
-	put(b, "rootfs", c->rootfs);
-	put(b, "created", c->created);
-	put(b, "owner", c->owner);
-	for (size_t i = 0; i < c->n_annotations; i++) {
-		put(b, "annotation", c->annotations[i].key);
-		put(b, "value", c->annotations[i].value);
-	}
-	if (c->cgroup)
-		host_cgroup_format(c->cgroup, b);
-	dv_strbuf_add(b, "complete 1\n");
-	if (st->cgroup_is_made)
-		dv_strbuf_add(b, "owns-cgroup 1\n");
-}
-
-/*
- * A new container's file is written in place: until its last line is there, readers say that
- * the container does not exist yet. Later ones replace it.
- */
-struct dv_err *rt_container_save(const struct rt_container *c)
-{
-	const char *name = c->pid == 0 ? "state" : "state.new";
-	struct dv_strbuf text = DV_STRBUF_INIT;
-	int fd, r;
-
-	format_state(c, &text);
-	fd = sys_openat(c->state->dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-	r = fd < 0 ? fd : sys_write_all(fd, text.data, text.len);
-	sys_close(fd);
-	dv_strbuf_fini(&text);
-	if (r == 0 && c->pid != 0)
-		r = sys_renameat(c->state->dirfd, name, c->state->dirfd, "state");
-	return r < 0 ? dv_err_sys(r, "write state of %s", c->id) : NULL;
-}
-
-/* Appended, not replaced: at this moment there is only the creator, and one line is atomic. */
-struct dv_err *rt_container_save_cgroup(struct rt_container *c)
-{
-	static const char line[] = "owns-cgroup 1\n";
-	DV_CLEANUP(sys_closep) int fd = -1;
-	ssize_t n;
-
-	c->state->cgroup_is_made = true;
-	fd = sys_openat(c->state->dirfd, "state", O_WRONLY | O_APPEND | O_NOFOLLOW, 0);
-	n = fd < 0 ? fd : sys_write(fd, line, sizeof(line) - 1);
-	return n < 0 ? dv_err_sys((int)n, "write state of %s", c->id) : NULL;
-}
-
-struct dv_err *rt_read_file(struct dv_arena *arena, int dirfd, const char *path, size_t max,
-			    char **ret, size_t *ret_len)
-{
-	DV_CLEANUP(sys_closep) int fd = sys_openat(dirfd, path, O_RDONLY, 0);
-	DV_CLEANUP(dv_freep) char *text = NULL;
-	size_t len = 0, size = 16 * 1024;
-	ssize_t n;
-
-	if (fd < 0)
-		return dv_err_sys(fd, "open %s", path);
-	/* It may be a pipe: `exec --process <(...)`. */
-	do {
-		if (len > max)
-			return dv_err_new(DV_EXHAUSTED, "%s: larger than the limit of %zu bytes",
-					  path, max);
-		if (!text || len == size)
-			text = dv_realloc_n(text, size *= 2, 1);
-		n = sys_read(fd, text + len, size - len);
-		if (n < 0)
-			return dv_err_sys((int)n, "read %s", path);
-		len += (size_t)n;
-	} while (n > 0);
-	*ret = dv_arena_alloc(arena, len + 1);
-	memcpy(*ret, text, len);
-	*ret_len = len;
-	return NULL;
-}
-
-static void set_key(struct rt_container *c, const char *key, char *value)
-{
-	struct rt_state *st = c->state;
-	struct {
-		const char *key;
-		const char **field;
-	} strings[] = {
-		{ "oci-version", &c->oci_version },
-		{ "bundle", &c->bundle },
-		{ "rootfs", &c->rootfs },
-		{ "created", &c->created },
-		{ "owner", &c->owner },
-		{ "clos-id", &st->clos_id },
-		{ "listener", &st->listener_path },
-		{ "listener-metadata", &st->listener_metadata },
-	};
-
-	for (size_t i = 0; i < DV_ARRAY_SIZE(strings); i++) {
-		if (dv_streq(key, strings[i].key)) {
-			unescape(value);
-			*strings[i].field = value;
-		}
-	}
-	if (dv_streq(key, "pid"))
-		c->pid = (pid_t)strtol(value, NULL, 10);
-	else if (dv_streq(key, "starttime"))
-		st->starttime = strtoull(value, NULL, 10);
-	else if (dv_streq(key, "personality")) {
-		st->has_personality = true;
-		st->personality = strtoul(value, NULL, 10);
-	} else if (dv_streq(key, "namespaces")) {
-		char *end;
-
-		st->namespaces = (unsigned)strtoul(value, &end, 10);
-		st->new_namespaces = (unsigned)strtoul(end, NULL, 10);
-	} else if (dv_streq(key, "resctrl") && strlen(value) == 5) {
-		st->resctrl = (struct host_resctrl_state){
-			.is_used = true,
-			.was_created = value[0] == '1',
-			.has_clos_id = value[2] == '1',
-			.has_monitoring = value[4] == '1',
-		};
-	} else if (dv_streq(key, "memory-policy")) {
-		st->memory_policy = get_memory_policy(&st->arena, value);
-	} else if (dv_streq(key, "flags") && strlen(value) == 7) {
-		st->is_rootless = value[0] == '1';
-		st->has_hooks = value[2] == '1';
-		st->has_seccomp = value[4] == '1';
-		st->no_new_keyring = value[6] == '1';
-	} else if (dv_streq(key, "annotation") || dv_streq(key, "value")) {
-		unescape(value);
-		if (key[0] == 'a')
-			c->annotations[c->n_annotations++].key = value;
-		else if (c->n_annotations > 0)
-			c->annotations[c->n_annotations - 1].value = value;
-	}
-}
-
-static size_t count_lines(const char *text, const char *prefix)
-{
-	size_t n = 0;
-
-	for (const char *p = text; (p = strstr(p, prefix)); p++)
-		n++;
-	return n;
-}
-
-static struct dv_err *parse_state(const struct rt_context *ctx, struct rt_container *c, char *text)
-{
-	char *save = NULL;
-
-	if (!dv_starts_with(text, "davit-oci-state 1\n"))
-		return dv_err_new(DV_DATA_LOSS, "state file is not one of this version");
-	c->annotations = dv_arena_new_n(&c->state->arena, struct spec_string_pair,
-					count_lines(text, "\nannotation ") + 1);
-	c->state->cgroup_is_made = strstr(text, "\nowns-cgroup 1\n");
-	if (strstr(text, "\ncgroup")) {
-		struct dv_err *e = host_cgroup_parse(text, ctx->log, &c->cgroup);
-
-		if (e)
-			return e;
-	}
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char *space = strchr(line, ' ');
-
-		if (dv_starts_with(line, "cgroup"))
-			continue; /* read by host_cgroup_parse() */
-		if (!space)
-			return dv_err_new(DV_DATA_LOSS, "state file has the line \"%s\"", line);
-		*space = '\0';
-		set_key(c, line, space + 1);
-	}
-	for (size_t i = 0; i < c->n_annotations; i++) {
-		if (!c->annotations[i].value)
-			c->annotations[i].value = "";
-	}
-	if (!c->bundle || !c->created)
-		return dv_err_new(DV_DATA_LOSS, "state file is incomplete");
-	return NULL;
-}
+/* ---- loading --------------------------------------------------------------------------------- */
 
 /* A pidfd that is certainly the container's init, or -1. */
 static struct dv_err *open_init(struct rt_container *c)
@@ -450,11 +212,25 @@ static struct dv_err *open_init(struct rt_container *c)
 	return NULL;
 }
 
+/*
+ * The process holds the fifo from create to exec. The name alone says nothing: a `start` that was
+ * killed may not have come to removing it.
+ */
+static struct dv_err *is_waiting(const struct rt_container *c, bool *ret)
+{
+	DV_CLEANUP(sys_closep)
+	int fd = sys_openat(c->state->dirfd, RT_FIFO, O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+
+	if (fd < 0 && fd != -ENOENT && fd != -ENXIO)
+		return dv_err_sys(fd, "open %s", RT_FIFO);
+	*ret = fd >= 0;
+	return NULL;
+}
+
 struct dv_err *rt_container_refresh(struct rt_container *c)
 {
+	bool is_frozen = false, waits = false;
 	struct dv_err *e;
-	struct stat st;
-	bool is_frozen;
 
 	if (c->pid == 0) {
 		c->status = RT_CREATING;
@@ -468,56 +244,97 @@ struct dv_err *rt_container_refresh(struct rt_container *c)
 		return NULL;
 	}
 	e = c->cgroup ? host_cgroup_is_frozen(c->cgroup, &is_frozen) : NULL;
+	if (!e)
+		e = is_waiting(c, &waits);
 	if (e)
 		return e;
-	if (c->cgroup && is_frozen)
-		c->status = RT_PAUSED;
-	else if (sys_fstatat(c->state->dirfd, RT_FIFO, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		c->status = RT_CREATED;
-	else
-		c->status = RT_RUNNING;
+	c->status = is_frozen ? RT_PAUSED : waits ? RT_CREATED : RT_RUNNING;
 	return NULL;
+}
+
+static struct dv_err *open_dirs(const struct rt_context *ctx, struct rt_container *c)
+{
+	struct rt_state *st = c->state;
+
+	st->rootfd = sys_openat(AT_FDCWD, ctx->root, O_RDONLY | O_DIRECTORY, 0);
+	if (st->rootfd >= 0)
+		st->dirfd = sys_openat(st->rootfd, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (st->rootfd == -ENOENT || st->dirfd == -ENOENT)
+		return dv_err_new(DV_NOT_FOUND, "container does not exist: %s", c->id);
+	if (st->rootfd < 0 || st->dirfd < 0)
+		return dv_err_sys(st->rootfd < 0 ? st->rootfd : st->dirfd, "open state of %s",
+				  c->id);
+	return NULL;
+}
+
+/* Empty while the creator is not that far, or when it was killed right away. */
+static struct dv_err *read_state(struct rt_container *c, char **ret)
+{
+	struct rt_state *st = c->state;
+	struct dv_err *e;
+	size_t len;
+
+	e = rt_read_file(&st->arena, st->dirfd, "state", STATE_MAX, ret, &len);
+	if (e && dv_err_code(e) == DV_NOT_FOUND)
+		e = dv_err_free(e);
+	else if (e || strstr(*ret, "\ncomplete 1\n"))
+		return e;
+	*ret = NULL;
+	return e;
+}
+
+static struct dv_err *load(const struct rt_context *ctx, struct rt_container *c, bool half_made)
+{
+	struct dv_err *e;
+	char *text;
+
+	e = read_state(c, &text);
+	if (!e && !text && !half_made)
+		return dv_err_new(DV_NOT_FOUND, "container does not exist: %s", c->id);
+	if (!e && text)
+		e = rt_state_parse(ctx, c, text);
+	if (!e)
+		e = rt_proc_open(&c->state->procfd);
+	if (!e)
+		e = rt_container_refresh(c);
+	return e ? dv_err_wrap(e, "load state of %s", c->id) : NULL;
 }
 
 struct dv_err *rt_load(const struct rt_context *ctx, const char *id, struct rt_container **ret)
 {
 	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
-	struct rt_state *st;
 	struct dv_err *e;
-	size_t len;
-	char *text;
 
 	e = rt_id_check(id);
 	if (e)
 		return e;
 	c = container_alloc(id);
-	st = c->state;
+	e = open_dirs(ctx, c);
+	if (!e)
+		e = load(ctx, c, false);
+	if (!e)
+		*ret = dv_steal(&c);
+	return e;
+}
 
-	st->rootfd = sys_openat(AT_FDCWD, ctx->root, O_RDONLY | O_DIRECTORY, 0);
-	if (st->rootfd >= 0)
-		st->dirfd = sys_openat(st->rootfd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-	if (st->rootfd == -ENOENT || st->dirfd == -ENOENT)
-		return dv_err_new(DV_NOT_FOUND, "container does not exist: %s", id);
-	if (st->rootfd < 0 || st->dirfd < 0)
-		return dv_err_sys(st->rootfd < 0 ? st->rootfd : st->dirfd, "open state of %s", id);
+struct dv_err *rt_load_locked(const struct rt_context *ctx, const char *id, bool half_made,
+			      struct rt_container **ret)
+{
+	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
+	struct dv_err *e;
 
-	e = rt_read_file(&st->arena, st->dirfd, "state", STATE_MAX, &text, &len);
-	if (!e && !strstr(text, "\ncomplete 1\n"))
-		e = dv_err_new(DV_NOT_FOUND, "state file is not complete");
-	if (e && dv_err_code(e) == DV_NOT_FOUND) {
-		dv_err_free(e);
-		return dv_err_new(DV_NOT_FOUND, "container does not exist: %s", id);
-	}
-	if (!e)
-		e = parse_state(ctx, c, text);
-	if (!e)
-		e = rt_proc_open(&st->procfd);
-	if (!e)
-		e = rt_container_refresh(c);
+	e = rt_id_check(id);
 	if (e)
-		return dv_err_wrap(e, "load state of %s", id);
-	*ret = dv_steal(&c);
-	return NULL;
+		return e;
+	c = container_alloc(id);
+	e = open_dirs(ctx, c);
+	if (!e)
+		e = rt_container_lock(c);
+	if (!e)
+		e = load(ctx, c, half_made);
+	if (!e)
+		*ret = dv_steal(&c);
+	return e;
 }
 
 /* The members of runtime-spec, runtime.md "State": @is_full adds those of `state`. */

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,20 +45,16 @@ static void tear_down(void)
 
 TestSuite(lifecycle, .init = set_up, .fini = tear_down, .timeout = 30);
 
-enum kind { SLEEPS, WAITS_IN_FIFO, DIES_IN_FIFO, NO_PROCESS };
+enum kind { SLEEPS, WAITS_IN_FIFO, NO_PROCESS };
 
-static void init_main(enum kind kind, const char *fifo)
+static void init_main(enum kind kind, int fifo)
 {
-	int fd;
+	char byte;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (kind == WAITS_IN_FIFO) {
-		fd = open(fifo, O_WRONLY);
-		(void)!write(fd, "0", 1);
-		close(fd);
-	} else if (kind == DIES_IN_FIFO) {
-		(void)open(fifo, O_WRONLY);
-		_exit(1);
+		cr_assert_eq(read(fifo, &byte, 1), 1);
+		close(fifo);
 	}
 	for (;;)
 		pause();
@@ -68,7 +65,7 @@ static void make(const char *id, enum kind kind, const char *hooks)
 {
 	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
 	char fifo[128], state;
-	int fd;
+	int fd = -1;
 
 	cr_assert_null(rt_container_new(&ctx, id, &c));
 	c->bundle = "/bundle";
@@ -79,19 +76,22 @@ static void make(const char *id, enum kind kind, const char *hooks)
 	if (hooks) {
 		fd = openat(c->state->dirfd, RT_HOOKS, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 		cr_assert_eq(sys_write_all(fd, hooks, strlen(hooks)), 0);
-		close(fd);
+		fd = sys_close(fd);
 	}
 	if (kind == NO_PROCESS) {
 		cr_assert_null(rt_container_save(c));
 		return;
 	}
 	snprintf(fifo, sizeof(fifo), "%s/%s/%s", root, id, RT_FIFO);
-	if (kind != SLEEPS)
-		cr_assert_eq(mkfifo(fifo, 0622), 0);
+	if (kind == WAITS_IN_FIFO) {
+		cr_assert_eq(mkfifo(fifo, 0600), 0);
+		fd = open(fifo, O_RDWR | O_CLOEXEC);
+	}
 	c->pid = fork();
 	if (c->pid == 0)
-		init_main(kind, fifo);
+		init_main(kind, fd);
 	init_pid = c->pid;
+	sys_close(fd);
 	cr_assert_eq(sys_proc_stat(c->state->procfd, c->pid, &state, &c->state->starttime), 0);
 	cr_assert_null(rt_container_save(c));
 }
@@ -148,11 +148,45 @@ Test(lifecycle, start_lets_the_process_go)
 	fails(rt_start(&ctx, "c"), DV_PRECONDITION, "cannot start a container that has stopped");
 }
 
-Test(lifecycle, start_of_a_dying_process)
+Test(lifecycle, start_of_a_process_that_died_waiting)
 {
-	make("c", DIES_IN_FIFO, NULL);
-	fails(rt_start(&ctx, "c"), DV_ABORTED,
-	      "exec fifo is empty: container init did not signal execve readiness (process died before writing, or fifo already consumed)");
+	make("c", WAITS_IN_FIFO, NULL);
+	kill(init_pid, SIGKILL);
+	reap();
+	cr_assert(exists("c/" RT_FIFO));
+	fails(rt_start(&ctx, "c"), DV_PRECONDITION, "cannot start a container that has stopped");
+}
+
+/* It let the process go and was killed before it removed the fifo. */
+Test(lifecycle, start_after_a_killed_start)
+{
+	char fifo[128];
+	int fd;
+
+	make("c", WAITS_IN_FIFO, NULL);
+	snprintf(fifo, sizeof(fifo), "%s/c/%s", root, RT_FIFO);
+	fd = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	cr_assert_eq(write(fd, "0", 1), 1);
+	cr_assert_eq(poll(&(struct pollfd){ .fd = fd }, 1, -1), 1); /* it goes on */
+	close(fd);
+	cr_assert_eq(status_of("c"), RT_RUNNING);
+	fails(rt_start(&ctx, "c"), DV_PRECONDITION, "cannot start an already running container");
+	cr_assert_null(rt_delete(&ctx, "c", true));
+	reap();
+}
+
+/* ... or before that: nothing has happened yet. */
+Test(lifecycle, start_after_a_start_killed_early)
+{
+	char fifo[128];
+
+	make("c", WAITS_IN_FIFO, NULL);
+	snprintf(fifo, sizeof(fifo), "%s/c/%s", root, RT_FIFO);
+	close(open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+	cr_assert_eq(status_of("c"), RT_CREATED);
+	cr_assert_null(rt_start(&ctx, "c"));
+	cr_assert_eq(status_of("c"), RT_RUNNING);
+	cr_assert_null(rt_delete(&ctx, "c", true));
 	reap();
 }
 
@@ -282,6 +316,93 @@ Test(lifecycle, delete_of_missing_and_half_made_ones)
 
 	ctx.root = "/nonexistent/root";
 	cr_assert_null(rt_delete(&ctx, "none", true));
+}
+
+/* It waits for somebody's lock, or ended without. */
+static bool is_blocked(pid_t pid)
+{
+	static char text[65536];
+	char waiter[32];
+
+	cr_assert_geq(sys_read_file_at(AT_FDCWD, "/proc/locks", text, sizeof(text)), 0);
+	snprintf(waiter, sizeof(waiter), " WRITE %d ", pid);
+	for (char *p = text; (p = strstr(p, "-> ")); p++) {
+		char *at = strstr(p, waiter);
+
+		if (at && !memchr(p, '\n', (size_t)(at - p)))
+			return true;
+	}
+	return false;
+}
+
+/* Between reading the state and removing it, the creator must not get to the end unseen. */
+Test(lifecycle, delete_sees_what_a_creator_at_work_writes)
+{
+	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
+	struct timespec ms = { .tv_nsec = 1000000 };
+	pid_t deleter, sleeper;
+	int status;
+	char state;
+
+	make("c", NO_PROCESS, NULL);
+	cr_assert_null(rt_load_locked(&ctx, "c", false, &c));
+	deleter = fork();
+	if (deleter == 0) {
+		/* The lock is of what is open, not of who has it. */
+		close(c->state->dirfd);
+		_exit(rt_delete(&ctx, "c", true) != NULL);
+	}
+	while (!is_blocked(deleter) && waitpid(deleter, &status, WNOHANG) == 0)
+		nanosleep(&ms, NULL);
+
+	sleeper = fork();
+	if (sleeper == 0)
+		init_main(SLEEPS, -1);
+	c->pid = sleeper;
+	cr_assert_eq(sys_proc_stat(c->state->procfd, sleeper, &state, &c->state->starttime), 0);
+	cr_assert_null(rt_container_save(c)); /* lets go of the lock, too */
+	cr_assert_eq(waitpid(deleter, &status, 0), deleter);
+	cr_assert_eq(status, 0);
+	cr_assert_eq(waitpid(sleeper, &status, 0), sleeper);
+	cr_assert_eq(status, SIGKILL);
+	cr_assert_not(exists("c"));
+}
+
+Test(lifecycle, a_creator_finds_out_that_it_was_deleted)
+{
+	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
+
+	cr_assert_null(rt_container_new(&ctx, "c", &c));
+	cr_assert_null(rt_delete(&ctx, "c", true));
+	cr_assert_not(exists("c"));
+	make("c", NO_PROCESS, NULL); /* one of the same name is another one */
+	fails(rt_container_save(c), DV_NOT_FOUND, "write state of c: no such file or directory");
+	fails(rt_container_save_cgroup(c), DV_NOT_FOUND,
+	      "write state of c: no such file or directory");
+	cr_assert_null(rt_container_undo(&ctx, c, NULL));
+	cr_assert_eq(status_of("c"), RT_CREATING);
+}
+
+/* So that delete --force finds a group whose creator was killed. */
+Test(lifecycle, rdt_group_is_on_record_before_it_is_made)
+{
+	DV_CLEANUP(rt_container_freep) struct rt_container *c = NULL;
+
+	make("c", NO_PROCESS, NULL);
+	cr_assert_null(rt_load(&ctx, "c", &c));
+	cr_assert_not(c->state->resctrl.is_used);
+	c->state->resctrl = (struct host_resctrl_state){
+		.is_used = true,
+		.was_created = true,
+		.has_monitoring = true,
+	};
+	c->state->clos_id = "some\nid";
+	cr_assert_null(rt_container_save_resctrl(c));
+	c = rt_container_free(c);
+	cr_assert_null(rt_load(&ctx, "c", &c));
+	cr_assert(c->state->resctrl.is_used && c->state->resctrl.was_created);
+	cr_assert(c->state->resctrl.has_monitoring && !c->state->resctrl.has_clos_id);
+	cr_assert_str_eq(c->state->clos_id, "some\nid");
 }
 
 Test(lifecycle, poststop_runs_when_all_is_gone)

@@ -31,6 +31,16 @@ static const struct decode_name flag_rows[] = {
 };
 static const struct decode_names flag_names = DECODE_NAMES("invalid memory policy flag", flag_rows);
 
+const char *spec_memory_policy_mode_name(size_t i)
+{
+	return i < DV_ARRAY_SIZE(mode_rows) ? mode_rows[i].name : NULL;
+}
+
+const char *spec_memory_policy_flag_name(size_t i)
+{
+	return i < DV_ARRAY_SIZE(flag_rows) ? flag_rows[i].name : NULL;
+}
+
 static struct dv_err *decode_nodes(struct decoder *d, const struct dv_json *v, void *out)
 {
 	struct spec_memory_policy *policy = out;

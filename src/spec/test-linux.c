@@ -4,6 +4,7 @@
 #include "test-private.h"
 
 #include <linux/mempolicy.h>
+#include <stdio.h>
 #include <sys/personality.h>
 
 #define LINUX(members) CONFIG(",'linux':{" members "}")
@@ -171,6 +172,26 @@ Test(linux_spec, intel_rdt, .fini = t_fini)
 	cr_assert_str_eq(r->mem_bw_schema, "MB:0=2");
 	cr_assert(r->enable_monitoring);
 	cr_assert_null(parse(LINUX(""))->intel_rdt);
+}
+
+Test(linux_spec, memory_policy_names, .fini = t_fini)
+{
+	char text[256];
+	const char *name;
+	size_t i;
+
+	/* What is announced is understood. */
+	for (i = 0; (name = spec_memory_policy_mode_name(i)); i++) {
+		snprintf(text, sizeof(text), LINUX("'memoryPolicy':{'mode':'%s'}"), name);
+		cr_assert_geq(parse(text)->memory_policy->mode, 0);
+	}
+	cr_assert_eq(i, 7);
+	for (i = 0; (name = spec_memory_policy_flag_name(i)); i++) {
+		snprintf(text, sizeof(text),
+			 LINUX("'memoryPolicy':{'mode':'MPOL_DEFAULT','flags':['%s']}"), name);
+		cr_assert_neq(parse(text)->memory_policy->flags, 0);
+	}
+	cr_assert_eq(i, 3);
 }
 
 Test(linux_spec, memory_policy, .fini = t_fini)

@@ -171,6 +171,16 @@ int sys_fstatfs_type(int fd, long *ret_type)
 	return 0;
 }
 
+int sys_fstatfs_flags(int fd, unsigned long *ret_flags)
+{
+	struct statfs sf;
+
+	if (fstatfs(fd, &sf) < 0)
+		return -errno;
+	*ret_flags = (unsigned long)sf.f_flags;
+	return 0;
+}
+
 int sys_statfs_type(const char *path, long *ret_type)
 {
 	struct statfs sf;

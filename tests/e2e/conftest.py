@@ -7,6 +7,7 @@ containers are deleted by force, and nothing may be left: no process, mount, cgr
 
 import os
 import pathlib
+import platform
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ pytest_plugins = ["harness.shim_fixtures"]
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT_BINARY = TOP / "build/src/cmd/davit-oci/davit-oci"
 TEST_LIMIT, STRESS_LIMIT = 60, 1800
+HELPERS = ["probe", "watch"] + (["fault"] if platform.machine() == "x86_64" else [])
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +124,7 @@ def helper_dir(session_dir):
     if given:
         return pathlib.Path(given)
     machine.need_program("cc")
-    for name in ("probe", "watch"):
+    for name in HELPERS:
         subprocess.run(["cc", "-static", "-O", "-D_GNU_SOURCE", "-o", str(session_dir / name), str(TOP / f"tests/e2e/{name}.c")], check=True)
     return session_dir
 

@@ -201,6 +201,27 @@ def test_locked_flags_survive_in_a_user_namespace(box, work):
         subprocess.run(["umount", str(source)], check=True)
 
 
+@pytest.mark.davit    # runc resolves the source on the host
+@pytest.mark.parametrize("options, survives", [(["nosuid"], True), (["rw"], False)])
+def test_locked_flags_are_those_of_what_is_bound(box, work, options, survives):
+    """The source is a path of the container that an earlier mount covers: not the directory on the host counts."""
+    machine.need_userns()
+    source = work / "locked"
+    source.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,noexec", "x", str(source)], check=True)
+    try:
+        c = box(*MOUNTINFO)
+        c.bundle.user_namespace()
+        c.bundle.add_mount("/mnt", "bind", source, ["bind"])
+        c.bundle.add_mount("/opt", "bind", c.bundle.rootfs / "mnt", ["bind", *options])
+        if survives:
+            assert {"ro", "nosuid", "noexec"} <= options_of(c, "/opt")[0]
+        else:
+            assert "cannot clear locked flags MS_RDONLY" in c.fails().err
+    finally:
+        subprocess.run(["umount", str(source)], check=True)
+
+
 @pytest.mark.davit    # runc and crun hand unknown options of a bind to nobody
 def test_bind_with_filesystem_data(box, work):
     c = box("true")

@@ -140,6 +140,20 @@ def test_rlimits(box, kind, flag):
     assert c.run().out.split() == ["100", "200"]
 
 
+@pytest.mark.davit    # runc's init needs some more
+@pytest.mark.parametrize("verb", ["run", "create"])
+def test_no_room_for_descriptors(box, verb):
+    c = box("echo", "yes")
+    c.bundle.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 3, "hard": 3}]
+    if verb == "run":
+        assert c.run().out == "yes\n"
+    else:
+        c.create()
+        assert c.status == "created"
+        c.start()
+        assert c.wait("stopped").output() == "yes\n"
+
+
 def test_rlimits_not_named_stay(box):
     c = box("cat", "/proc/self/limits")
     c.bundle.process["rlimits"] = []

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from harness import machine
 from harness.leftovers import is_alive
 from harness.wait import eventually
 
@@ -247,6 +248,21 @@ def test_notify_socket(box, work):
 def test_no_pivot(box):
     c = box(script="echo in; ls /; cat /etc/passwd | head -1")
     assert "root:x:0:0" in c.run("--no-pivot").out
+
+
+@pytest.mark.davit    # runc does not look for it
+def test_no_pivot_hides_every_procfs_of_the_host(box, work):
+    """Were one left, the container could mount another without the masks. This one's path is escaped in mountinfo."""
+    machine.need_userns()
+    c = box(script="unshare -U -r true && ! unshare -U -r -m -p -f mount -t proc proc /mnt && echo refused")
+    c.bundle.caps("CAP_SETFCAP", "CAP_SETUID", "CAP_SETGID")    # what mapping root needs
+    path = work / "a b"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "proc", "proc", str(path)], check=True)
+    try:
+        assert "refused" in c.run("--no-pivot").out
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 def test_session_keyring(box):

@@ -252,6 +252,15 @@ def test_state_directory_is_closed(box):
     assert seen.returncode != 0
 
 
+@pytest.mark.davit    # runc keeps more
+def test_created_container_holds_nothing_but_its_fifo(box):
+    """Above all no directory: a later exec could walk from it to the host (CVE-2024-21626)."""
+    c = box("sleep", "1000")
+    c.create()
+    held = {fd: os.readlink(f"/proc/{c.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{c.pid}/fd")}
+    assert [path for fd, path in held.items() if int(fd) > 2] == [str(c.runtime.root / c.id / "exec.fifo")]
+
+
 def test_init_that_stops_itself_does_not_block_the_runtime(box):
     c = box(script="trap '' TERM; kill -STOP $$; sleep 1000").up()
     assert c.status in ("running", "stopped")

@@ -104,19 +104,17 @@ static void add_enabled(struct dv_jw *w, const char *key)
 
 static void add_memory_policy(struct dv_jw *w)
 {
-	static const char *const modes[] = {
-		"MPOL_BIND",	  "MPOL_DEFAULT",	 "MPOL_INTERLEAVE",	     "MPOL_LOCAL",
-		"MPOL_PREFERRED", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE",
-	};
-	static const char *const flags[] = {
-		"MPOL_F_NUMA_BALANCING",
-		"MPOL_F_RELATIVE_NODES",
-		"MPOL_F_STATIC_NODES",
-	};
+	const char *name;
 
 	dv_jw_object_begin(w, "memoryPolicy");
-	add_strings(w, "modes", modes, DV_ARRAY_SIZE(modes));
-	add_strings(w, "flags", flags, DV_ARRAY_SIZE(flags));
+	dv_jw_array_begin(w, "modes");
+	for (size_t i = 0; (name = spec_memory_policy_mode_name(i)); i++)
+		dv_jw_string(w, NULL, name);
+	dv_jw_array_end(w);
+	dv_jw_array_begin(w, "flags");
+	for (size_t i = 0; (name = spec_memory_policy_flag_name(i)); i++)
+		dv_jw_string(w, NULL, name);
+	dv_jw_array_end(w);
 	dv_jw_object_end(w);
 }
 

@@ -4,8 +4,9 @@
  *
  * Marking descriptors close-on-exec is not enough: the program's path is resolved before they
  * go ("/proc/self/fd/7/..", CVE-2024-21626), and a created container may wait in its fifo for
- * days. So all but three are closed here, and those get the numbers behind the preserved ones,
- * which also leaves room below a small RLIMIT_NOFILE.
+ * days. So all but two are closed here: the sync socket, which goes when the parent has its
+ * answer, and the fifo. Neither leads anywhere. They get the numbers behind the preserved ones,
+ * and nothing is opened after this: RLIMIT_NOFILE may be as small as that.
  */
 
 #include <errno.h>
@@ -18,8 +19,8 @@
 
 int rt_child_descriptors(struct rt_launch *l, char *text)
 {
-	int *keep[] = { &l->sync[1], &l->procfd, &l->fifofd };
-	int first = 3 + (int)l->preserve_fds, n = 0;
+	int *keep[] = { &l->sync[1], &l->fifofd };
+	int first = 3 + (int)l->preserve_fds, n = 0, r;
 
 	/* Out of the way first: one may sit where another is to go. */
 	for (size_t i = 0; i < DV_ARRAY_SIZE(keep); i++) {
@@ -36,8 +37,10 @@ int rt_child_descriptors(struct rt_launch *l, char *text)
 			return rt_explain(text, -errno, "move descriptors");
 		*keep[i] = first + n++;
 	}
-	(void)sys_close_range((unsigned)(first + n), ~0U, 0);
-	l->rootfd = l->console_sock = l->pidfd_sock = l->seccomp_fd = -1;
+	r = sys_close_range((unsigned)(first + n), ~0U, 0);
+	if (r < 0)
+		return rt_explain(text, r, "close descriptors");
+	l->procfd = l->rootfd = l->console_sock = l->pidfd_sock = l->seccomp_fd = -1;
 	return 0;
 }
 

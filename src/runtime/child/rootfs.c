@@ -490,8 +490,11 @@ static bool is_exposing(char *line, const char *root, char **ret_path)
 		return false;
 	for (int i = 0; i < 5; i++)
 		path = strtok_r(i ? NULL : line, " ", &save);
+	if (!path)
+		return false;
+	dv_unescape_octal(path);
 	*ret_path = path;
-	return path && !is_below(path, root);
+	return !is_below(path, root);
 }
 
 static int hide(const char *path)

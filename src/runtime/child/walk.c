@@ -24,12 +24,11 @@
 
 enum { EXIT_FAILED = 255 };
 
-static void report(const struct rt_launch *l, struct rt_report *r)
+static bool report(const struct rt_launch *l, struct rt_report *r)
 {
 	size_t n = offsetof(struct rt_report, text) + strnlen(r->text, sizeof(r->text) - 1) + 1;
 
-	if (l->sync[1] >= 0)
-		(void)sys_write(l->sync[1], r, n);
+	return l->sync[1] >= 0 && sys_write(l->sync[1], r, n) == (ssize_t)n;
 }
 
 void rt_child_warn(const struct rt_launch *l, const char *fmt, ...)
@@ -40,7 +39,7 @@ void rt_child_warn(const struct rt_launch *l, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(r.text, sizeof(r.text), fmt, ap);
 	va_end(ap);
-	report(l, &r);
+	(void)report(l, &r);
 }
 
 DV_NORETURN static void fail(const struct rt_launch *l, int stage, int err, const char *text)
@@ -52,7 +51,7 @@ DV_NORETURN static void fail(const struct rt_launch *l, int stage, int err, cons
 	};
 
 	snprintf(r.text, sizeof(r.text), "%s", text);
-	report(l, &r);
+	(void)report(l, &r);
 	sys_exit(EXIT_FAILED);
 }
 
@@ -74,9 +73,15 @@ static void wait_for_parent(struct rt_launch *l, int stage)
 {
 	struct rt_report r = { .kind = RT_REPORT_WAITING, .stage = stage, .value = l->seccomp_fd };
 	struct rt_answer a = { 0 };
+	ssize_t n;
 
-	report(l, &r);
-	if (read_answer(l, rt_stages(l)[stage].brings_fds, &a) != sizeof(a) || !a.goes_on)
+	/* Unheard, we would wait for each other. */
+	if (!report(l, &r))
+		sys_exit(EXIT_FAILED);
+	n = read_answer(l, rt_stages(l)[stage].brings_fds, &a);
+	if (n < 0)
+		fail(l, stage, (int)n, "read the runtime's answer");
+	if (n != sizeof(a) || !a.goes_on)
 		sys_exit(EXIT_FAILED);
 }
 
@@ -107,7 +112,8 @@ int rt_child_ask_mount(struct rt_launch *l, struct rt_mount *m, char *text)
 	struct rt_report back = { .err = EPROTO };
 	ssize_t n;
 
-	report(l, &r);
+	if (!report(l, &r))
+		return rt_explain(text, -EPROTO, "ask for source %s", m->plan->source);
 	n = sys_recv_fd(l->sync[1], &back, sizeof(back), &m->tree);
 	if (n < 0)
 		return rt_explain(text, (int)n, "ask for source %s", m->plan->source);
@@ -169,28 +175,18 @@ static void accept_signals(void)
 		(void)sigaction(list[i], &sa, NULL);
 }
 
-/* Blocks until `start` opens the other end. The sync socket's place is the fifo's then. */
-static int wait_for_start(struct rt_launch *l)
+/*
+ * Blocks until `start` writes its byte. The fifo stays open until exec: that it has a reader is
+ * what makes the status "created", and `start` waits for its end before poststart hooks.
+ */
+static int wait_for_start(const struct rt_launch *l)
 {
-	char path[40];
 	ssize_t n;
-	int fd;
+	char byte;
 
-	/* As a path below procfs, whose root we hold: the name in the state directory is far. */
-	snprintf(path, sizeof(path), "thread-self/fd/%d", l->fifofd);
 	accept_signals();
-	fd = sys_openat(l->procfd, path, O_WRONLY, 0);
-	if (fd < 0)
-		return fd;
-	n = sys_write(fd, "0", 1);
-	l->fifofd = sys_close(l->fifofd);
-	if (n < 0)
-		return (int)n;
-	/* Stays open until exec, for a `start` that has poststart hooks to run after that. */
-	l->sync[1] = 3 + (int)l->preserve_fds;
-	if (fd != l->sync[1] && dup3(fd, l->sync[1], O_CLOEXEC) < 0)
-		return -errno;
-	return 0;
+	n = sys_read(l->fifofd, &byte, 1);
+	return n < 0 ? (int)n : 0;
 }
 
 /* After the parent left there is only the container's own stderr to tell. */
@@ -228,16 +224,12 @@ void rt_child_main(struct rt_launch *l)
 				last_words(l, -r, "wait for start");
 		}
 		if (l->spec->hooks[SPEC_HOOK_START_CONTAINER].n_items > 0) {
-			if (l->is_run)
-				l->sync[1] = sys_close(l->sync[1]);
+			l->sync[1] = sys_close(l->sync[1]);
 			r = rt_child_start_hooks(l, text);
 			if (r < 0)
 				last_words(l, r == -RT_NO_ERRNO ? 0 : -r, text);
 		}
 	}
-	/* No directory of the host may be there when the kernel resolves the program's path. */
-	(void)sys_close_range(l->sync[1] >= 0 ? (unsigned)l->sync[1] + 1 : 3 + l->preserve_fds, ~0U,
-			      0);
 	r = sys_execve(l->exec_path, l->argv, l->envp);
 	rt_explain(text, r, "exec %s", l->exec_path);
 	last_words(l, -r, text);

@@ -62,6 +62,9 @@ bool dv_parse_size(const char *s, int64_t *ret) DV_CHECK;
 /* "100ms", "5s", "1m30s" as Go's durations; result in nanoseconds. */
 bool dv_parse_duration(const char *s, int64_t *ret_ns) DV_CHECK;
 
+/* "\040" to " " in place, as the kernel writes space, tab, newline and backslash. Fork-safe. */
+void dv_unescape_octal(char *s);
+
 /* True when @path, a relative or absolute one, has a ".." component. */
 bool dv_path_has_dotdot(const char *path);
 /* Cleans "a//b/./c/../d" to "a/b/d" lexically (as Go's path.Clean); heap, caller's. */

@@ -120,15 +120,15 @@ struct dv_err *host_mount_plan(const struct spec_mount *mounts, size_t n_mounts,
 /*
  * For a bind whose mount_setattr() was refused with EPERM: some attributes of its source
  * are locked. @source_flags: ST_* of statvfs/statfs of the source. Gives the attributes
- * that keep the locked ones, for a second try.
+ * that keep the locked ones, for a second try. Fork-safe.
  *
- * DV_PERMISSION: an option clears what is locked: "cannot clear locked flags MS_RDONLY".
+ * -EPERM: an option clears what is locked, and @why says so: "cannot clear locked flags MS_RDONLY".
  */
-struct dv_err *host_mount_relock(const struct host_mount *m, unsigned long source_flags,
-				 uint64_t *ret_set, uint64_t *ret_clr) DV_CHECK;
+int host_mount_relock(const struct host_mount *m, unsigned long source_flags, uint64_t *ret_set,
+		      uint64_t *ret_clr, char *why, size_t size) DV_CHECK;
 
-/* "MS_RDONLY|MS_NOSUID", as runc's messages have it. */
-void host_mount_flags_format(uint64_t ms_flags, struct dv_strbuf *out);
+/* "MS_RDONLY|MS_NOSUID", as runc's messages have it. Fork-safe. */
+void host_mount_flags_format(uint64_t ms_flags, char *buf, size_t size);
 
 /* `context="label"` behind @data with a comma, as the mount data of @label. Arena's. */
 const char *host_mount_label_data(struct dv_arena *arena, const char *data, const char *label);

@@ -40,6 +40,12 @@ bool host_resctrl_has_mba(int rootfd); /* info/MB */
 /* The rules of the config against the machine. @rootfd -1: no resctrl. */
 struct dv_err *host_resctrl_check(int rootfd, const struct spec_intel_rdt *rdt) DV_CHECK;
 
+/*
+ * What host_resctrl_apply() would make: to be on record before it is there. The answer of apply
+ * is the truth.
+ */
+void host_resctrl_plan(int rootfd, const struct spec_intel_rdt *rdt, const char *id,
+		       struct host_resctrl_state *ret);
 /* Makes the groups and moves @pid (-1: nobody) into them. */
 struct dv_err *host_resctrl_apply(int rootfd, const struct spec_intel_rdt *rdt, const char *id,
 				  pid_t pid, struct host_resctrl_state *ret) DV_CHECK;

@@ -158,6 +158,9 @@ struct spec_hook_list {
 
 /* "prestart", "createRuntime", ... */
 const char *spec_hook_kind_name(enum spec_hook_kind kind);
+/* linux.memoryPolicy, the names that mode and flags may have: of the @i-th; NULL: no more. */
+const char *spec_memory_policy_mode_name(size_t i);
+const char *spec_memory_policy_flag_name(size_t i);
 
 /* ---- linux ------------------------------------------------------------------------ */
 

@@ -41,6 +41,8 @@ int sys_fstat(int fd, struct stat *st);
 int sys_fstatat(int dirfd, const char *path, struct stat *st, int flags);
 int sys_fstatfs_type(int fd, long *ret_type);
 int sys_statfs_type(const char *path, long *ret_type);
+/* ST_*: the flags of the mount behind @fd. */
+int sys_fstatfs_flags(int fd, unsigned long *ret_flags);
 int sys_mkdirat(int dirfd, const char *path, mode_t mode);
 int sys_mknodat(int dirfd, const char *path, mode_t mode, dev_t dev);
 int sys_symlinkat(const char *target, int dirfd, const char *path);
