@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -276,19 +277,41 @@ char *shim_start_spool(int listen_fd)
 	return *path == '/' ? shim_spool_path(path) : NULL;
 }
 
-/* The name has no use any more, unless another start has committed it meanwhile. */
-static void abandon(int listen_fd)
+/*
+ * Whose is the name of our socket by now? Another start takes it over when it finds it without the
+ * last mode. Once ours has that mode, it is ours for good, since others join it then. With the
+ * lock held.
+ */
+static bool is_ours(const char *path, enum shim_socket_state *ret)
+{
+	struct dv_err *e;
+	pid_t pid;
+
+	e = shim_socket_probe(path, ret, &pid);
+	if (e) {
+		dv_err_free(e);
+		*ret = SHIM_SOCKET_NONE;
+	}
+	return *ret == SHIM_SOCKET_HUNG || (*ret == SHIM_SOCKET_LIVE && pid == getpid());
+}
+
+/* True when it was complete all the same; else the name is gone: it is of no use to anybody. */
+static bool was_committed(int listen_fd)
 {
 	DV_CLEANUP(dv_freep) char *path = shim_start_socket(listen_fd);
 	DV_CLEANUP(sys_closep) int lock = -1;
-	struct stat st;
+	enum shim_socket_state state;
+	bool is_committed = false;
 
 	if (*path != '/')
-		return;
+		return false;
 	dv_err_free(shim_socket_lock(path, false, &lock));
-	if (lock >= 0 && sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    !shim_socket_is_committed(&st))
+	if (lock < 0)
+		return false;
+	is_committed = is_ours(path, &state);
+	if (!is_committed && state == SHIM_SOCKET_STALE)
 		(void)sys_unlinkat(AT_FDCWD, path, 0);
+	return is_committed;
 }
 
 struct dv_err *shim_start_adopt(int *ret_listen_fd)
@@ -298,14 +321,12 @@ struct dv_err *shim_start_adopt(int *ret_listen_fd)
 	int r;
 
 	n = sys_read(COMMIT_FD, &c, 1);
-	if (n == 0) {
-		abandon(LISTEN_FD);
-		return dv_err_new(DV_CANCELLED, "the start of this shim failed");
-	}
-	if (n > 0)
+	if (n >= 0)
 		sys_close(COMMIT_FD);
 	/* Also makes us, not the start process, the one that peers see. */
 	r = sys_listen(LISTEN_FD, BACKLOG);
+	if (n == 0 && !was_committed(LISTEN_FD))
+		return dv_err_new(DV_CANCELLED, "the start of this shim failed");
 	if (r == 0)
 		r = sys_set_cloexec(LISTEN_FD, true);
 	if (r < 0)
@@ -318,10 +339,11 @@ void shim_start_retire(int listen_fd)
 {
 	DV_CLEANUP(dv_freep) char *path = shim_start_socket(listen_fd);
 	DV_CLEANUP(sys_closep) int lock = -1;
+	enum shim_socket_state state;
 
 	if (*path != '/')
 		return;
 	dv_err_free(shim_socket_lock(path, false, &lock));
-	if (lock >= 0)
+	if (lock >= 0 && is_ours(path, &state))
 		(void)sys_unlinkat(AT_FDCWD, path, 0);
 }

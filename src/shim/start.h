@@ -16,8 +16,9 @@
  *	commit: mode 0600, a byte ---------> listens on descriptor 3
  *	exit 0
  *
- * Whenever the start process ends before the commit, the server sees the end of the pipe,
- * removes the socket and exits; a socket that is not committed is never joined.
+ * The mode is the one moment from which on the shim exists: before it, nobody joins it, and when the
+ * start process ends, the server sees the end of the pipe, removes the socket and exits;
+ * after it, the server serves, also when the start is killed before it has written the byte.
  */
 
 #include <stdbool.h>
