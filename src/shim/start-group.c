@@ -209,7 +209,7 @@ struct dv_err *shim_group_scan(const char *json, size_t n, char **ret)
 	return NULL;
 }
 
-static struct dv_err *scan_cgroups_path(const char *json, size_t n, char **ret)
+struct dv_err *shim_cgroups_path_scan(const char *json, size_t n, char **ret)
 {
 	struct span linux_part, value;
 	struct dv_err *e;
@@ -268,5 +268,5 @@ struct dv_err *shim_group_read(int bundle_fd, const char *id, char **ret)
 
 struct dv_err *shim_cgroups_path_read(int bundle_fd, char **ret)
 {
-	return scan_file(bundle_fd, scan_cgroups_path, ret);
+	return scan_file(bundle_fd, shim_cgroups_path_scan, ret);
 }

@@ -27,6 +27,7 @@ struct dv_err *shim_group_scan(const char *json, size_t n, char **ret) DV_CHECK;
 
 /* linux.cgroupsPath; *ret NULL: none. */
 struct dv_err *shim_cgroups_path_read(int bundle_fd, char **ret) DV_CHECK;
+struct dv_err *shim_cgroups_path_scan(const char *json, size_t n, char **ret) DV_CHECK;
 
 /* ---- start-socket.c -------------------------------------------------------------------------- */
 
