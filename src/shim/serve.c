@@ -14,7 +14,6 @@
 #include "start.h"
 
 enum {
-	LISTEN_FD = 3, /* see start.h */
 	FLUSH_MS = 5000, /* for the last events, which tell the daemon of deletions */
 	TRIM_MS = 500,
 };
@@ -135,7 +134,12 @@ static struct dv_err *begin(struct serve *s)
 	e = io_orphans_new(&s->loop, true, &s->env.orphans);
 	if (e)
 		return e;
-	spool = shim_start_spool(LISTEN_FD);
+	/* What the spool is called follows from the socket, which has no name before that. */
+	e = opts->socket && *opts->socket ? shim_start_listen(opts->socket, &s->listen_fd)
+					  : shim_start_adopt(&s->listen_fd);
+	if (e)
+		return e;
+	spool = shim_start_spool(s->listen_fd);
 	s->events =
 		shim_events_new(&(struct shim_events_opts){ .loop = &s->loop,
 							    .ns = opts->ns,
@@ -145,9 +149,6 @@ static struct dv_err *begin(struct serve *s)
 							    .envp = opts->envp,
 							    .spool = spool,
 							    .log = opts->log });
-	e = shim_start_adopt(&s->listen_fd);
-	if (e)
-		return e;
 	e = ttrpc_server_new(&(struct ttrpc_server_opts){ .loop = &s->loop,
 							  .listen_fd = s->listen_fd,
 							  .uid = geteuid(),

@@ -335,6 +335,36 @@ struct dv_err *shim_start_adopt(int *ret_listen_fd)
 	return NULL;
 }
 
+struct dv_err *shim_start_listen(const char *path, int *ret_listen_fd)
+{
+	DV_CLEANUP(sys_closep) int lock = -1;
+	DV_CLEANUP(sys_closep) int fd = -1;
+	enum shim_socket_state state;
+	struct dv_err *e;
+	int r;
+
+	if (*path != '/')
+		return dv_err_new(DV_INVALID, "-socket %s: not an absolute path", path);
+	e = shim_socket_lock(path, true, &lock);
+	if (!e)
+		e = shim_socket_probe(path, &state, NULL);
+	if (e)
+		return e;
+	if (state == SHIM_SOCKET_LIVE || state == SHIM_SOCKET_HUNG)
+		return dv_err_new(DV_EXISTS, "%s: somebody serves there already", path);
+	fd = sys_unix_socket();
+	if (fd < 0)
+		return dv_err_sys(fd, "make a socket");
+	e = shim_socket_listen(fd, path);
+	if (e)
+		return e;
+	r = shim_socket_commit(path);
+	if (r < 0)
+		return dv_err_sys(r, "give %s its mode", path);
+	*ret_listen_fd = dv_steal_fd(&fd);
+	return NULL;
+}
+
 void shim_start_retire(int listen_fd)
 {
 	DV_CLEANUP(dv_freep) char *path = shim_start_socket(listen_fd);

@@ -52,6 +52,9 @@ struct dv_err *shim_start(const struct shim_start_opts *opts) DV_CHECK;
  */
 struct dv_err *shim_start_adopt(int *ret_listen_fd) DV_CHECK;
 
+/* Without a start: a socket of its own. DV_EXISTS: somebody serves there already. */
+struct dv_err *shim_start_listen(const char *path, int *ret_listen_fd) DV_CHECK;
+
 /* The path of the socket; "" when it has none. Heap. */
 char *shim_start_socket(int listen_fd);
 

@@ -171,6 +171,27 @@ def test_sched_core(commands):
     assert done.returncode == 0 and done.stderr == b""
 
 
+def test_serving_on_a_socket_of_its_own(commands, work):
+    path, bundle = work / "own.sock", commands.bundle("c1")
+    argv = [w for w in commands.argv("c1", "", "-socket", str(path)) if w]
+    process = subprocess.Popen(argv, cwd=bundle, stdin=subprocess.DEVNULL, env=commands.environment())
+    eventually(lambda: is_committed(path), "it serves")
+    assert b"already" in commands.run(argv, status=1, cwd=bundle).stderr
+    process.terminate()
+    assert process.wait(10) == 0 and not path.exists()
+
+
+def test_events_have_a_spool(commands):
+    """Its name is the socket's, which a server learns from its start."""
+    bundle, path = commands.bundle("c1"), commands.socket("c1")
+    spool = path.with_name(path.name + ".events")
+    spool.write_bytes(b"no spool")
+    log = os.open(bundle / "log", os.O_RDONLY | os.O_NONBLOCK)
+    commands.start("c1", bundle, env={"TTRPC_ADDRESS": "/nowhere"})
+    eventually(lambda: spool.stat().st_size == 0, "the server has opened its spool")
+    os.close(log)
+
+
 # ---- failures -------------------------------------------------------------------------------------
 
 

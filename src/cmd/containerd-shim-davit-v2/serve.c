@@ -11,6 +11,7 @@ struct dv_err *cli_serve(struct shim_cli *cli)
 						     .ttrpc_address = cli->ttrpc_address,
 						     .grpc_address = cli->opts.address,
 						     .publish_binary = cli->opts.publish_binary,
+						     .socket = cli->opts.socket,
 						     .search_path = cli->path,
 						     .envp = cli->envp,
 						     .log = &cli->log });

@@ -11,14 +11,15 @@ struct shim_serve_opts { /* all borrowed */
 	const char *program; /* our own executable */
 	const char *ns; /* containerd's namespace */
 	const char *ttrpc_address, *grpc_address, *publish_binary; /* for events; NULL: not known */
+	const char *socket; /* path to serve on; NULL or "": the one that start has made */
 	const char *search_path; /* PATH */
 	const char *const *envp; /* for the OCI runtime */
 	struct dv_log *log;
 };
 
 /*
- * Serves on the socket that the start process has made (descriptor 3), until the daemon asks for the end and there is nothing left to look after. Becomes a
- * subreaper. SIGTERM and SIGINT end it only when it has neither containers nor a sandbox;
+ * Serves, usually on the socket that the start process has made (descriptor 3), until the daemon
+ * asks for the end and there is nothing left to look after. Becomes a subreaper. SIGTERM and SIGINT end it only when it has neither containers nor a sandbox;
  * SIGUSR1 writes what it has to the log.
  */
 struct dv_err *shim_serve(const struct shim_serve_opts *opts) DV_CHECK;
