@@ -19,8 +19,8 @@ struct shim_serve_opts { /* all borrowed */
 
 /*
  * Serves, usually on the socket that the start process has made (descriptor 3), until the daemon
- * asks for the end and there is nothing left to look after. Becomes a subreaper. SIGTERM and SIGINT end it only when it has neither containers nor a sandbox;
- * SIGUSR1 writes what it has to the log.
+ * asks for the end and there is nothing left to look after. Becomes a subreaper. SIGTERM and SIGINT
+ * end it only when it has neither containers nor a sandbox; SIGUSR1 writes what it has to the log.
  */
 struct dv_err *shim_serve(const struct shim_serve_opts *opts) DV_CHECK;
 
