@@ -271,6 +271,10 @@ def test_containerd_killed_under_load(server, run, ctr, count):
     server.remove(*(id for id in ctr("containers", "list", "-q").split() if id.startswith("s-l")))
     server.server.kill()
     server.server.start()
+    if not is_davits():    # one whose bundle was removed while it was started stays, with containerd's
+        for pid, text in leftovers.processes([server.namespace]).items():
+            if "-id s-l" in text:
+                os.kill(pid, signal.SIGKILL)
     after = tasks(ctr)
     for id in ids:
         if id in victims:

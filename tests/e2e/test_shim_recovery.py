@@ -2,12 +2,15 @@
 """What outlives what: a shim its daemon, containers their shim; and `delete`, which cleans up after a dead one."""
 
 import os
+import random
 import signal
+import threading
 import time
 
 import pytest
 
 from harness import leftovers
+from harness.ttrpc import Closed
 from harness.wait import SLOWNESS, eventually
 
 
@@ -83,6 +86,31 @@ def test_delete_twice(shim):
     kill_shim(c)
     c.cleanup()
     c.cleanup()
+
+
+@pytest.mark.davit_shim    # containerd's does not always know enough yet
+@pytest.mark.parametrize("rounds", [8, pytest.param(300, marks=pytest.mark.stress)])
+def test_killed_at_any_moment(shim, rounds):
+    """Somewhere in a container's life; `delete` cleans what there is, and the id is free for the next life."""
+    c = shim.sleeper()
+    for n in range(rounds):
+        c.launch()
+        timer = threading.Timer(0.002 + 0.08 * random.Random(n).random(), os.kill, (c.shim_pid, signal.SIGKILL))
+        timer.start()
+        try:
+            c.up()
+            c.exec("e", "sleep", "1000")
+            c("Pause")
+            c("Resume")
+            c.end()
+            timer.join()
+        except (Closed, BrokenPipeError):
+            pass
+        timer.join()
+        eventually(lambda: not leftovers.is_alive(c.shim_pid), "the shim is gone")
+        c.cleanup()
+        eventually(lambda: is_clean(c) and not leftovers.processes([f"{c.id}"]), f"round {n}: all is gone", timeout=3)
+        c.rpc = None
 
 
 @pytest.mark.davit_shim
