@@ -62,7 +62,7 @@ bench-shim: ## measure the shim alone
 test-vm: setup ## the end-to-end tests in a virtual machine, under pure cgroup v2
 	@tools/setup vm
 	@$(MAKE) --no-print-directory all
-	tests/vm/run $(BUILD)/$(OCI) $(E2E)
+	tests/vm/run $(BUILD)/$(OCI) $(BUILD)/$(SHIM) $(E2E)
 
 install: all ## install below PREFIX (and DESTDIR)
 	meson configure $(BUILD) -Dprefix=$(PREFIX)
