@@ -34,7 +34,7 @@ def server(shim_binary, binary, session_dir, rootfs_template):
     made.runtime = "io.containerd." + ".".join(shim_binary.name.split("-")[-2:])
     # The template itself as the root: no snapshot, and many containers are quick.
     made.options = ["--runtime", made.runtime, *([] if is_davits() else ["--runc-binary", binary])]
-    made.rootfs = rootfs_template
+    made.rootfs, made.ids = rootfs_template, set()
     yield made
     made.close()
     shutil.rmtree(STATE / "runc" / made.namespace, ignore_errors=True)
@@ -46,7 +46,7 @@ def state(server):
         "shims": {pid: text for pid, text in leftovers.processes([server.namespace]).items() if "ctr" not in text.split()[0]},
         "mounts": leftovers.mounts([str(server.directory)]),
         "cgroups": leftovers.cgroups([f"/{server.namespace}/"]),
-        "sockets": sorted(p.name for p in (STATE / "s").glob("*")) if is_davits() else [],
+        "sockets": sorted(path for path in map(server.socket, server.ids) if path.exists()) if is_davits() else [],
         "fifos": sorted(STATE.glob("fifo/*/s-*")),    # of ours, that is
         "bundles": sorted(p.name for p in (server.directory / "state").glob(f"*/{server.namespace}/*")),
         "runtime": sorted(p.name for p in (STATE / "runc" / server.namespace).glob("*")),
@@ -70,11 +70,13 @@ def ctr(server):
 def run(server, ctr):
     """run(id, *command): `ctr run` on the shared root file system."""
     def start(id, *command, options=(), **kwargs):
+        server.ids.add(id)
         return ctr("run", *server.options, *options, "--rootfs", server.rootfs, id, *command, **kwargs)
     return start
 
 
 def argv(server, id, *command, options=()):
+    server.ids.add(id)
     return daemon.argv(server.ctr, "run", *server.options, *options, "--rootfs", server.rootfs, id, *command)
 
 
@@ -126,10 +128,11 @@ def test_terminal(server, run):
     terminal.close()
 
 
-def test_detached(run, ctr):
+def test_detached(server, run, ctr):
     run("s-7", "sleep", "1000", options=["-d"])
     pid, status = tasks(ctr)["s-7"]
     assert status == "RUNNING" and leftovers.is_alive(pid)
+    assert server.socket("s-7").exists()
     assert len(ctr("tasks", "ps", "s-7").splitlines()) == 2
     ctr("tasks", "kill", "-s", "KILL", "s-7")
     eventually(lambda: tasks(ctr)["s-7"][1] == "STOPPED", "it is stopped")

@@ -16,7 +16,7 @@ from harness.shim_volume import REFUSED, finished, volume
 from harness.wait import eventually
 
 pytestmark = pytest.mark.davit_shim
-CRI = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([PF]) (.*)", re.S)
+CRI = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([PF]) (.*)", re.S)
 LOGS = "davit.shim.v1.Logs"
 
 
@@ -81,7 +81,7 @@ def test_lines(shim, work, kind):
     before = datetime.datetime.now(datetime.timezone.utc)
     records = run(shim, kind, work / "log", "echo one; echo; echo two three")
     assert [(stream, line) for _, stream, line in records] == [("stdout", b"one\n"), ("stdout", b"\n"), ("stdout", b"two three\n")]
-    times = [datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", when).replace("Z", "+00:00")) for when, _, _ in records]
+    times = [datetime.datetime.fromisoformat(when) for when, _, _ in records]
     assert times == sorted(times)
     assert before <= times[0] and times[-1] <= datetime.datetime.now(datetime.timezone.utc)
 
@@ -193,7 +193,7 @@ def test_rotation_keeps_so_many_files(shim, work, kind):
     assert [int(line) for line in lines] == list(range(20001 - len(lines), 20001))
 
 
-@pytest.mark.parametrize("options", ["max-size=-1", "max-size=1x", "max-file=0", "max-line=0", "max-line=99999999999", "colour=red", "stream=other"])
+@pytest.mark.parametrize("options", ["max-size=1x", "max-file=0", "max-line=0", "max-line=99999999999", "colour=red"])
 def test_bad_options(shim, work, kind, options):
     c = shim.sleeper().launch()
     uri = f"{kind.scheme}://{work}/log?{options}"
@@ -267,7 +267,7 @@ def test_full_disk(shim, work, kind):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "small", str(small)], check=True)
     try:
         (small / "ballast").write_bytes(bytes(128 << 10))
-        c = shim(script="head -c 5000000 /dev/zero | tr '\\0' x | fold -w 79; touch /written; until [ -e /go ]; do sleep 0.02; done; echo last words")
+        c = shim(script="head -c 5000700 /dev/zero | tr '\\0' x | fold -w 79; echo; touch /written; until [ -e /go ]; do sleep 0.02; done; echo last words")
         c.up(**uris(kind, small / "log"))
         eventually((c.bundle.rootfs / "written").exists, "the process is not held up")
         os.unlink(small / "ballast")
@@ -276,6 +276,7 @@ def test_full_disk(shim, work, kind):
         c.delete()
         lines = [line for _, _, line in kind.records((small / "log").read_bytes())]
         assert lines[-1] == b"last words\n" and lines[0] == b"x" * 79 + b"\n"
+        assert any(re.search(rb"\d+ (bytes|records|lines)", line) for line in lines[1:-1]), lines[-5:]
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ttrpc as a hostile or clumsy client speaks it: frames, limits, names, deadlines, metadata."""
 
+import json
 import os
 import socket
 import time
@@ -68,13 +69,15 @@ def test_frame_that_is_no_request(c):
 
 
 def test_largest_request(c):
-    """Exactly 4 MiB is allowed."""
-    request = c.rpc.request("State", b"", metadata=[("k", "x" * (LIMIT - 1000))])
-    request.payload = c.shims.api("containerd.task.v2.StateRequest", id=c.id).SerializeToString()
-    request.metadata[0].value += "x" * (LIMIT - len(request.SerializeToString()))
-    data = request.SerializeToString()
-    assert len(data) == LIMIT
-    assert c.rpc.outcome(c.rpc.frame(data)) == ("OK", "")
+    """Exactly 4 MiB is allowed: a process with spaces in its JSON."""
+    def data(spaces):
+        process = json.dumps({**c.bundle.process, "args": ["true"]}) + " " * spaces
+        message = c.shims.api("containerd.task.v2.ExecProcessRequest", id=c.id, exec_id="e", spec=c.shims.api.json(process))
+        return c.rpc.request("Exec", message.SerializeToString()).SerializeToString()
+    largest = data(LIMIT - len(data(1 << 21)) + (1 << 21))
+    assert len(largest) == LIMIT
+    assert c.rpc.outcome(c.rpc.frame(largest)) == ("OK", "")
+    assert c.status("e") == "created"
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, LIMIT * 4, 200 << 20])
@@ -160,7 +163,7 @@ def test_garbage(c):
 @pytest.mark.parametrize("type", [0, 2, DATA, 4, 255])
 def test_frames_that_a_client_does_not_send(c, type):
     client = c.connect()
-    client.frame(b"x", stream=1, type=type)
+    client.frame(b"x", type=type)
     try:
         assert client.State(id=c.id).pid == c.pid
     except Closed:

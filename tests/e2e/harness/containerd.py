@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's containerd, with directories of its own, and ctr."""
 
+import hashlib
+import pathlib
+
 from . import daemon, image
 
 CONFIG = """version = 2
@@ -28,6 +31,11 @@ class Containerd:
 
     def load_image(self, rootfs):
         self.ctr("images", "import", "--snapshotter", "native", image.write_archive(rootfs, self.directory / "image.tar"))
+
+    def socket(self, id):
+        """Where the shim of that container listens."""
+        name = hashlib.sha256(f"{self.directory}/sock/{self.namespace}/{id}".encode()).hexdigest()
+        return pathlib.Path("/run/containerd/s") / name
 
     def remove(self, *ids):
         """Tasks and containers, whatever state they are in."""
