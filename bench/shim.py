@@ -226,18 +226,20 @@ def op_cycle(peer):
 
 
 def measure_memory(peer):
-    """KiB with one container, and for each of MORE others in the same shim. Of a copy of the binary: that no other
-    process shares its pages is part of the question, and other shims may be running."""
+    """KiB, while another shim of the same binary runs, as on any machine with two pods; and of a shim that is alone:
+    then the pages of its program are its own as well. A copy of the program is nobody else's."""
+    found = memory_of_a_pod(peer)
     original, peer.binary = peer.binary, os.path.join(peer.place.top, "copy-of-" + os.path.basename(peer.binary))
     shutil.copy(original, peer.binary)
     try:
-        return memory_of_a_pod(peer)
+        return {**found, "alone": memory_of_a_pod(peer)["one"]}
     finally:
         os.unlink(peer.binary)
         peer.binary = original
 
 
 def memory_of_a_pod(peer):
+    """With one container, and for each of MORE others in the same shim."""
     group = f"{peer.place.prefix}-pod-{peer.name}-{peer.count}"
     first = peer.new_bundle(group=group)
     shim = peer.run(*first)
@@ -299,7 +301,8 @@ def print_table(samples, memory, peers):
             cells += f"{text:>26}"
         print(f"{title:44}{cells}")
     print("\nshim, private memory, KiB")
-    for key, title in (("one", "with one container"), ("more", f"for each more (of {MORE}, in the same shim)")):
+    for key, title in (("one", "with one container"), ("more", f"for each more (of {MORE}, in the same shim)"),
+                       ("alone", "with one container, the only shim that runs")):
         cells = "".join(f"{memory[peer.name][key]:>26.0f}" if memory.get(peer.name) else f"{'-':>26}" for peer in peers)
         print(f"{title:44}{cells}")
 
