@@ -7,7 +7,7 @@
 
 #include "test-rpc.h"
 
-enum { PEERS = 8, STEPS = 4000 };
+enum { PEERS = 8, STEPS = 1000 };
 
 struct storm {
 	struct rig rig;

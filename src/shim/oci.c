@@ -15,7 +15,6 @@
 #include "sys/file.h"
 
 #define DEFAULT_BINARY "davit-oci"
-#define DEFAULT_ROOT   "/run/containerd/davit-oci"
 
 enum {
 	LOG_MAX = 64 * 1024, /* of one call's log is read */
@@ -278,7 +277,7 @@ struct dv_err *oci_init(struct oci *oci, const struct shim_env *env,
 			const struct shim_options *options, const char *bundle)
 {
 	const char *name = options->binary_name ? options->binary_name : DEFAULT_BINARY;
-	const char *root = options->root ? options->root : DEFAULT_ROOT;
+	const char *root = options->root ? options->root : OCI_DEFAULT_ROOT;
 	struct dv_err *e;
 
 	e = io_path_find(name, env->path, &oci->binary);

@@ -14,6 +14,9 @@
 #include "env.h"
 #include "options.h"
 
+/* Of the state, below which each namespace has a directory. */
+#define OCI_DEFAULT_ROOT "/run/containerd/davit-oci"
+
 struct oci {
 	char *binary; /* a path, looked up once */
 	char *root; /* <root>/<namespace> */

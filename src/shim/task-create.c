@@ -159,6 +159,17 @@ static void stdio_opened(void *arg, struct dv_err *take_e, struct shim_stdio *ta
 		call_runtime(c);
 }
 
+/* With the defaults filled in, so that containerd's own shim can clean up after us, too. */
+static struct dv_err *save_options(struct task *task)
+{
+	struct shim_options all = *task->options;
+
+	all.binary_name = task->oci.binary;
+	if (!all.root)
+		all.root = (char *)OCI_DEFAULT_ROOT;
+	return shim_options_save(&all, task->bundle_fd);
+}
+
 static struct dv_err *prepare(struct create *c)
 {
 	struct task *task = c->task;
@@ -170,7 +181,7 @@ static struct dv_err *prepare(struct create *c)
 	e = oci_init(&task->oci, task->set->env, task->options, task->bundle);
 	if (e)
 		return e;
-	e = shim_options_save(task->options, task->bundle_fd);
+	e = save_options(task);
 	if (e)
 		return dv_err_wrap(e, "bundle %s", task->bundle);
 	e = rootfs_mount(task->bundle, task->mounts, task->n_mounts);

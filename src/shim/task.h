@@ -18,9 +18,10 @@
  *	                          |                 | delete
  *	                          +--- delete ------+----> (gone)
  *
- * An exec whose start fails is STOPPED as well, with status 255. In CREATED the pid is known (init) or the process does not exist yet (exec). In STOPPED the
- * exit status and time are kept until deleted. The exit of an init is reported after those of
- * all other processes of its container, and no exit before the start was reported.
+ * In CREATED the pid is known (init) or the process does not exist yet (exec). In STOPPED the
+ * exit status and time are kept until deleted; an exec whose start fails is STOPPED as well,
+ * with status 255. The exit of an init is reported after those of all other processes of its
+ * container, and no exit before the start was reported.
  *
  * Everything belongs to the thread of the loop.
  */
