@@ -3,7 +3,7 @@
  * Every record ends with a newline and has no other, so that after a write that was cut short
  * (a full disk) the last whole record is found by looking for one; the rest of it is taken back.
  *
- *	fine --write fails: warned--> failing --the note was written--> fine
+ *	fine --write fails: warned--> failing --note and records were written--> fine
  */
 
 #include "log-file.h"
@@ -210,7 +210,7 @@ static bool append(struct log_file *f, const struct iovec *iov, size_t n_iov, si
 	return false;
 }
 
-/* Says in the log what is missing from it. */
+/* Says in the log what is missing from it. False: there is no room for that either. */
 static bool write_note(struct log_file *f)
 {
 	DV_CLEANUP(dv_freep)
@@ -232,9 +232,7 @@ static bool write_note(struct log_file *f)
 		f->n_lost_now = before_now;
 		return false;
 	}
-	f->is_failing = false;
 	f->n_lost_now = 0;
-	dv_log(f->log, DV_INFO, "log %s: %s; that works again", f->opts.path, text);
 	return true;
 }
 
@@ -242,12 +240,16 @@ void log_file_write(void *arg, const struct iovec *iov, size_t n_iov, size_t n)
 {
 	struct log_file *f = arg;
 
-	if (f->is_failing && !write_note(f)) {
+	if (f->n_lost_now > 0 && !write_note(f)) {
 		f->n_lost += n;
 		f->n_lost_now += n;
 		return;
 	}
-	(void)append(f, iov, n_iov, n);
+	/* Room for the note alone may be no more than the half record that was taken back. */
+	if (append(f, iov, n_iov, n) && f->is_failing) {
+		f->is_failing = false;
+		dv_log(f->log, DV_INFO, "log %s: write works again", f->opts.path);
+	}
 }
 
 /* ---- rotation ---------------------------------------------------------------------------- */

@@ -201,23 +201,32 @@ static char *escape(char *to, const char *p, size_t n)
 
 static void record_escaped(struct log_batch *b, const char *p, size_t n)
 {
-	char *to;
+	char *to = b->text + b->n_text;
 
-	if (n >= COPY_MAX && plain_prefix(p, n) + sizeof(uint64_t) > n) {
-		size_t plain = plain_prefix(p, n);
-
-		record_bytes(b, p, plain);
-		p += plain;
-		n -= plain;
-	}
-	to = b->text + b->n_text;
 	if (n > 0)
 		record_grow(b, (size_t)(escape(to, p, n) - to));
 }
 
+/* The same of bytes that stay where they are until the next flush. */
+static void record_escaped_bytes(struct log_batch *b, const char *p, size_t n)
+{
+	size_t plain = n < COPY_MAX ? 0 : plain_prefix(p, n);
+
+	/* All but the last few, which are no whole word. */
+	if (plain > 0 && plain + sizeof(uint64_t) > n) {
+		record_bytes(b, p, plain);
+		p += plain;
+		n -= plain;
+	}
+	record_escaped(b, p, n);
+}
+
 /* ---- records ----------------------------------------------------------------------------- */
 
-/* @p and @q are two pieces of one line: the pending one, and one that stays where it is. */
+/*
+ * @p and @q are two pieces of one line: the pending one, which is copied, since its memory is
+ * needed again before the next flush, and one that stays where it is.
+ */
 static void emit(struct log_framer *f, struct log_batch *b, const char *time, const char *p,
 		 size_t n_p, const char *q, size_t n_q, bool is_full)
 {
@@ -240,7 +249,7 @@ static void emit(struct log_framer *f, struct log_batch *b, const char *time, co
 	case LOG_JSON:
 		record_string(b, "{\"log\":\"");
 		record_escaped(b, p, n_p);
-		record_escaped(b, q, n_q);
+		record_escaped_bytes(b, q, n_q);
 		record_string(b, is_full ? "\\n\",\"stream\":\"" : "\",\"stream\":\"");
 		record_string(b, f->stream);
 		record_string(b, "\",");
@@ -308,7 +317,12 @@ static size_t add_to_pending(struct log_framer *f, struct log_batch *b, const ch
 
 	if (newline) {
 		length = (size_t)(newline - p);
-		emit(f, b, time, f->pending, f->n_pending, p, length, true);
+		if (f->format == LOG_JSON) { /* the first half of a character may be pending */
+			keep(f, p, length);
+			emit(f, b, time, f->pending, f->n_pending, NULL, 0, true);
+		} else {
+			emit(f, b, time, f->pending, f->n_pending, p, length, true);
+		}
 		f->n_pending = 0;
 		return length + 1;
 	}

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "log-file.h"
 
-enum { MAX_LINE = 16 * 1024, LINE_MIN = 4, FILES_MAX = 1000, STREAM_MAX = 64 };
+enum { MAX_LINE = 16 * 1024, LINE_MIN = 4, FILES_MAX = 1000 };
 
 static bool parse_max_line(struct log_opts *o, const char *value)
 {
@@ -23,9 +23,9 @@ static bool parse_max_size(struct log_opts *o, const char *value)
 {
 	int64_t n;
 
-	if (!dv_parse_size(value, &n) || n < -1)
+	if (!dv_parse_size(value, &n) || n < 1)
 		return false;
-	o->max_size = n > 0 ? (uint64_t)n : 0; /* -1 and 0: no limit */
+	o->max_size = (uint64_t)n;
 	return true;
 }
 
@@ -39,13 +39,10 @@ static bool parse_max_file(struct log_opts *o, const char *value)
 	return true;
 }
 
-/* A word: both formats have it between separators. */
+/* Readers of both formats know no other. */
 static bool parse_stream(struct log_opts *o, const char *value)
 {
-	size_t n =
-		strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
-
-	if (n == 0 || n > STREAM_MAX || value[n] != '\0')
+	if (!dv_streq(value, "stdout") && !dv_streq(value, "stderr"))
 		return false;
 	free(o->stream);
 	o->stream = dv_strdup(value);

@@ -37,7 +37,8 @@ enum state { STARTING, SERVING, ENDING, TERMINATED, KILLED };
 struct stdio_logger {
 	struct shim_env *env;
 	enum state state;
-	struct io_child *child; /* NULL: has ended */
+	struct io_child *child; /* NULL: has ended, with status */
+	int status;
 	uv_poll_t ready_poll;
 	bool has_ready_poll, needs_byte;
 	int ready_fd;
@@ -85,37 +86,7 @@ static void close_all(struct stdio_logger *l)
 	uv_close((uv_handle_t *)&l->timer, on_closed);
 }
 
-/* ---- starting ---------------------------------------------------------------------------- */
-
-static void started(struct stdio_logger *l, struct dv_err *take_e)
-{
-	close_ready(l);
-	uv_timer_stop(&l->timer);
-	if (take_e && l->child)
-		(void)io_child_kill(l->child, SIGKILL);
-	l->state = take_e ? KILLED : SERVING;
-	l->ready(l->arg, take_e);
-}
-
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-	struct stdio_logger *l = dv_container_of(poll, struct stdio_logger, ready_poll);
-	char byte;
-	ssize_t n = sys_read(l->ready_fd, &byte, 1);
-
-	(void)status;
-	(void)events;
-	if (n == -EAGAIN)
-		return;
-	/* The first version only closes it, so that it cannot be told from one that crashed. */
-	if (n > 0 || (n == 0 && !l->needs_byte))
-		started(l, NULL);
-	else
-		started(l, dv_err_new(DV_UNAVAILABLE, "stdio: logger %s ended before it was ready",
-				      l->path));
-}
-
-/* ---- ending ------------------------------------------------------------------------------ */
+/* ---- without it ------------------------------------------------------------------------- */
 
 /* Nobody but us has the other ends any more. */
 static bool has_input_ended(const struct stdio_logger *l)
@@ -124,33 +95,6 @@ static bool has_input_ended(const struct stdio_logger *l)
 
 	(void)sys_poll(p, 2, 0);
 	return (p[0].revents & POLLHUP) && (p[1].revents & POLLHUP);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-	struct stdio_logger *l = dv_container_of(timer, struct stdio_logger, timer);
-	pid_t pid = l->child ? io_child_pid(l->child) : -1;
-
-	switch (l->state) {
-	case STARTING:
-		started(l, dv_err_new(DV_DEADLINE, "stdio: logger %s was not ready in %d s",
-				      l->path, READY_MS / 1000));
-		return;
-	case ENDING:
-		/* To the program alone, which knows what to do with its own children. */
-		if (pid > 0)
-			(void)sys_kill(pid, SIGTERM);
-		l->state = TERMINATED;
-		(void)uv_timer_start(timer, on_timer, TERM_MS, 0);
-		return;
-	case TERMINATED:
-		if (l->child)
-			(void)io_child_kill(l->child, SIGKILL);
-		l->state = KILLED;
-		return;
-	default:
-		return;
-	}
 }
 
 static void on_dropped(void *arg, int neg_errno)
@@ -179,6 +123,79 @@ static void drop_output(struct stdio_logger *l)
 	}
 }
 
+/* It is dead: nobody else will read what the process writes. */
+static void lost(struct stdio_logger *l)
+{
+	if (has_input_ended(l))
+		return;
+	dv_log(l->env->log, DV_WARN,
+	       "stdio: logger %s ended with status %d while it was needed: further output is lost",
+	       l->path, l->status);
+	drop_output(l);
+}
+
+/* ---- starting ---------------------------------------------------------------------------- */
+
+static void started(struct stdio_logger *l, struct dv_err *take_e)
+{
+	close_ready(l);
+	uv_timer_stop(&l->timer);
+	if (take_e && l->child)
+		(void)io_child_kill(l->child, SIGKILL);
+	l->state = take_e ? KILLED : SERVING;
+	/* Its end may have been seen before that of the ready pipe. */
+	if (!take_e && !l->child)
+		lost(l);
+	l->ready(l->arg, take_e);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct stdio_logger *l = dv_container_of(poll, struct stdio_logger, ready_poll);
+	char byte;
+	ssize_t n = sys_read(l->ready_fd, &byte, 1);
+
+	(void)status;
+	(void)events;
+	if (n == -EAGAIN)
+		return;
+	/* The first version only closes it, so that it cannot be told from one that crashed. */
+	if (n > 0 || (n == 0 && !l->needs_byte))
+		started(l, NULL);
+	else
+		started(l, dv_err_new(DV_UNAVAILABLE, "stdio: logger %s ended before it was ready",
+				      l->path));
+}
+
+/* ---- ending ------------------------------------------------------------------------------ */
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct stdio_logger *l = dv_container_of(timer, struct stdio_logger, timer);
+	pid_t pid = l->child ? io_child_pid(l->child) : -1;
+
+	switch (l->state) {
+	case STARTING:
+		started(l, dv_err_new(DV_DEADLINE, "stdio: logger %s was not ready in %d s",
+				      l->path, READY_MS / 1000));
+		return;
+	case ENDING:
+		/* To the program alone, which knows what to do with its own children. */
+		if (pid > 0)
+			(void)sys_kill(pid, SIGTERM);
+		l->state = TERMINATED;
+		(void)uv_timer_start(timer, on_timer, TERM_MS, 0);
+		return;
+	case TERMINATED:
+		if (l->child)
+			(void)io_child_kill(l->child, SIGKILL);
+		l->state = KILLED;
+		return;
+	default:
+		return;
+	}
+}
+
 static void on_exit_seen(void *arg, const struct io_child_result *result)
 {
 	struct stdio_logger *l = arg;
@@ -188,13 +205,10 @@ static void on_exit_seen(void *arg, const struct io_child_result *result)
 		close_all(l);
 		return;
 	}
+	l->status = io_exit_status(&result->si);
 	/* While it is starting the ready pipe says so. */
-	if (l->state != SERVING || has_input_ended(l))
-		return;
-	dv_log(l->env->log, DV_WARN,
-	       "stdio: logger %s ended with status %d while it was needed: further output is lost",
-	       l->path, io_exit_status(&result->si));
-	drop_output(l);
+	if (l->state == SERVING)
+		lost(l);
 }
 
 /* ---- public ------------------------------------------------------------------------------ */

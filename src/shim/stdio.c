@@ -247,6 +247,9 @@ static struct dv_err *open_outputs(struct shim_stdio *s, const struct shim_stdio
 		if (s->outputs[i].is_logged && !s->is_terminal)
 			s->child_fds[1 + i] = stdio_logger_take_writer(s->logger, i);
 	}
+	/* The logger sees the end at once of what it will get nothing from. */
+	if (s->logger && !s->outputs[ERR].is_logged)
+		sys_close(stdio_logger_take_writer(s->logger, ERR));
 	return NULL;
 }
 

@@ -82,9 +82,10 @@ def test_logger_of_the_second_kind(shim, work, logger):
 @pytest.mark.parametrize("text", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\nexec 5>&-\nsleep 1000\n"], ids=["ended", "closed"])
 def test_logger_of_the_second_kind_that_never_is_ready(shim, logger, text):
     c = shim.sleeper().launch()
-    uri = f"binary-v2://{logger(text=text)}"
+    path = logger(text=text)
+    uri = f"binary-v2://{path}"
     assert c.fails(REFUSED, "Create", **c.create_fields(stdout=uri, stderr=uri))
-    eventually(lambda: not leftovers.processes(["logger"]), "it was stopped")
+    eventually(lambda: not leftovers.processes([str(path)]), "it was stopped")
 
 
 @pytest.mark.davit_shim

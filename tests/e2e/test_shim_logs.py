@@ -193,7 +193,7 @@ def test_rotation_keeps_so_many_files(shim, work, kind):
     assert [int(line) for line in lines] == list(range(20001 - len(lines), 20001))
 
 
-@pytest.mark.parametrize("options", ["max-size=1x", "max-file=0", "max-line=0", "max-line=99999999999", "colour=red"])
+@pytest.mark.parametrize("options", ["max-size=1x", "max-size=-1", "stream=other", "max-file=0", "max-line=0", "max-line=99999999999", "colour=red"])
 def test_bad_options(shim, work, kind, options):
     c = shim.sleeper().launch()
     uri = f"{kind.scheme}://{work}/log?{options}"
