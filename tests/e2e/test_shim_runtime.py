@@ -216,7 +216,7 @@ def test_create_hangs(shim, fake):
     assert other.status() == "running" and c("Connect").task_pid == 0
     assert c.rpc.outcome(call)[0] == "DEADLINE_EXCEEDED"
     assert time.monotonic() - started < 5 * SLOWNESS
-    eventually(lambda: not leftovers.processes(["fake-runtime"]), "the runtime was killed")
+    eventually(lambda: not leftovers.processes([str(shim.work / "fake-runtime")]), "the runtime was killed")
     c.fails("NOT_FOUND", "State")
     fake("")
     c.up()
@@ -234,7 +234,7 @@ def test_other_commands_hang(shim, fake, verb, method, fields):
     call = c.send(method, deadline=1, **fields)
     assert c.status() in ("created", "running", "pausing")
     assert c.rpc.outcome(call)[0] == "DEADLINE_EXCEEDED"
-    eventually(lambda: not leftovers.processes(["fake-runtime"]), "the runtime was killed")
+    eventually(lambda: not leftovers.processes([str(shim.work / "fake-runtime")]), "the runtime was killed")
     fake("")
     assert c.status() in ("created", "running")
 
@@ -249,7 +249,7 @@ def test_exec_hangs(shim, fake):
     c.kill()
     assert c("Wait").exit_status == 137
     assert c.rpc.outcome(call)[0] != "OK"
-    eventually(lambda: not leftovers.processes(["fake-runtime"]), "the runtime was killed")
+    eventually(lambda: not leftovers.processes([str(shim.work / "fake-runtime")]), "the runtime was killed")
 
 
 @pytest.mark.davit_shim

@@ -227,12 +227,14 @@ def test_connection_closed_in_the_middle_of_a_call(c):
 
 @pytest.mark.davit_shim
 def test_another_user_is_refused(c):
+    """Even one who gets as far as the socket."""
+    modes = {path: path.stat().st_mode & 0o777 for path in (c.address, c.address.parent)}
+    os.chmod(c.address, 0o666)
+    os.chmod(c.address.parent, 0o711)
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
-            os.chmod(c.address, 0o666)
-            os.chmod(c.address.parent, 0o711)
             os.setgroups([])
             os.setgid(1000)
             os.setuid(1000)
@@ -242,7 +244,10 @@ def test_another_user_is_refused(c):
             status = 0
         finally:
             os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    for path, mode in modes.items():
+        os.chmod(path, mode)
+    assert status == 0
 
 
 def test_socket_is_private(c):
