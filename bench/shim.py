@@ -40,6 +40,7 @@ from harness.shim_daemon import FakeDaemon  # noqa: E402
 GROUP = "io.containerd.runc.v2.group"
 MORE = 10  # containers in one shim, besides the first
 KIB, MIB = 1024, 1 << 20
+LOG_MIB, LINES = 512, (8192, 80)
 TIMES = {
     "start": "start of a shim",
     "exec": "exec of /bin/true: Exec+Start+Wait+Delete",
@@ -258,6 +259,46 @@ def memory_of_a_pod(peer):
     return {"one": one, "more": (many - one) / MORE}
 
 
+def cpu_seconds(pid):
+    """Of all its threads."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="utf-8") as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
+def measure_log(peer, length):
+    """LOG_MIB of lines of that length, from a container into a file: MiB/s, and the shim's CPU time for a line in ns.
+    Davit's shim writes them in CRI format; containerd's can only copy them, to a file of no format."""
+    data = os.path.join(peer.place.rootfs, "data")
+    with open(data, "wb") as file:
+        file.write((b"x" * (length - 1) + b"\n") * (64 * MIB // length))
+    bundle, id = peer.new_bundle()
+    config = pathlib.Path(bundle, "config.json")
+    spec = json.loads(config.read_text(encoding="utf-8"))
+    spec["process"]["args"] = ["/bin/busybox", "cat", *["/data"] * (LOG_MIB // 64)]
+    config.write_text(json.dumps(spec), encoding="utf-8")
+    log = os.path.join(peer.place.state, "log")    # memory, not a disk
+    uri = f"cri://{log}" if peer.name == OURS else f"file://{log}"
+    shim = Shim(peer, bundle, id)
+    stream = "?stream=stdout" if peer.name == OURS else ""
+    shim.rpc.Create(**peer.create_fields(bundle, id), stdout=uri + stream, stderr="" if peer.name == OURS else uri)
+    cpu, begin = cpu_seconds(shim.pid), CLOCK()
+    shim.rpc.Start(id=id)
+    shim.rpc.call("Wait", id=id, timeout=PATIENCE)
+    shim.rpc.Delete(id=id)
+    seconds, cpu = (CLOCK() - begin) / 1e9, cpu_seconds(shim.pid) - cpu
+    size = os.path.getsize(log)
+    os.unlink(log)
+    os.unlink(data)
+    shim.shutdown()
+    n_lines = 64 * MIB // length * (LOG_MIB // 64)
+    if size < n_lines * length:
+        raise BenchError(f"only {size} bytes came into the log")
+    return {"mib_s": n_lines * length / MIB / seconds, "ns_line": cpu / n_lines * 1e9}
+
+
 def rounds(peers, n_rounds, settle):
     """(op, peer) -> microseconds"""
     samples = collections.defaultdict(list)
@@ -307,7 +348,18 @@ def print_table(samples, memory, peers):
         print(f"{title:44}{cells}")
 
 
-def print_goals(samples, memory):
+def print_logs(logs, peers):
+    print(f"\nshim, {LOG_MIB} MiB from a container through its pipe into a file in memory: MiB/s, and the shim's CPU per line")
+    for length in LINES:
+        cells = ""
+        for peer in peers:
+            found = logs.get((length, peer.name))
+            text = f"{found['mib_s']:.0f} MiB/s, {found['ns_line']:.0f} ns" if found else "-"
+            cells += f"{text:>26}"
+        print(f"{f'lines of {length} bytes':44}{cells}")
+
+
+def print_goals(samples, memory, logs):
     print("\nshim: the budgets (ratios by the medians; in brackets by the fastest)")
     for op, limit in (("exec", 0.4), ("start", None), ("cycle", None)):
         ours, theirs = samples.get((op, OURS)), samples.get((op, THEIRS))
@@ -323,6 +375,9 @@ def print_goals(samples, memory):
             value = memory[OURS][key] / KIB
             ratio = f" ({value / (memory[THEIRS][key] / KIB):.2f} x {THEIRS})" if memory.get(THEIRS) and memory[THEIRS][key] > 0 else ""
             print(f"{title:44}{value:6.2f} MiB{ratio:19} goal <= {limit:g}  {verdict(value, limit)}")
+    if logs.get((LINES[0], OURS)):
+        rate = logs[LINES[0], OURS]["mib_s"] / KIB
+        print(f"{'log of long lines':44}{rate:6.2f} GiB/s{'':17} goal >= 1  {verdict(rate, 1, rate >= 1)}")
 
 
 def print_log(program):
@@ -365,7 +420,7 @@ def parse_args():
 
 def measure(args, peers):
     samples = rounds(peers, args.rounds, args.settle / 1000)
-    memory = {}
+    memory, logs = {}, {}
     for peer in peers:
         try:
             found = [measure_memory(peer) for _ in range(3)]
@@ -375,12 +430,20 @@ def measure(args, peers):
         if peer.up:
             peer.end(peer.up, peer.up.id)
             peer.up.shutdown()
-    return samples, memory
+    for length in LINES:
+        for peer in peers:
+            try:
+                found = [measure_log(peer, length) for _ in range(3)]
+                logs[length, peer.name] = max(found, key=lambda f: f["mib_s"])
+            except (BenchError, OSError, AssertionError, ttrpc.RpcError, ttrpc.Closed) as err:
+                peer.failed[f"log of {length}-byte lines"] = f"{type(err).__name__}: {err}"
+    return samples, memory, logs
 
 
-def report(args, peers, samples, memory):
+def report(args, peers, samples, memory, logs):
     print_table(samples, memory, peers)
-    print_goals(samples, memory)
+    print_logs(logs, peers)
+    print_goals(samples, memory, logs)
     for peer in peers:
         for op, why in peer.failed.items():
             print(f"bench: {peer.name}: {op}: {why}", file=sys.stderr)

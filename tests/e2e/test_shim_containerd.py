@@ -241,8 +241,7 @@ def shims_of(server):
     return {pid for pid, text in leftovers.processes([server.namespace]).items() if "-shim-" in text}
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.stress)])
-def test_containerd_killed_under_load(server, run, ctr, count):
+def test_containerd_killed_under_load(server, run, ctr, count=100):
     """Many run, others come and go, some end while nobody looks. Afterwards each is known for what it is."""
     ids = [f"s-k{n}" for n in range(count)]
     for id in ids:
@@ -311,7 +310,7 @@ def test_status_of_what_ended_while_containerd_was_away(run, ctr, server):
     assert removed(ctr, "s-21") == 12
 
 
-@pytest.mark.parametrize("rounds", [15, pytest.param(1000, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("rounds", [50, pytest.param(1000, marks=pytest.mark.stress)])
 def test_nothing_leaks(server, run, ctr, rounds):
     """run, exec, delete, again and again, beside a container whose shim is watched."""
     run("s-watched", "sleep", "1000", options=["-d"])
