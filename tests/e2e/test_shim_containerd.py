@@ -34,10 +34,11 @@ def server(shim_binary, binary, session_dir, rootfs_template):
     made.runtime = "io.containerd." + ".".join(shim_binary.name.split("-")[-2:])
     # The template itself as the root: no snapshot, and many containers are quick.
     made.options = ["--runtime", made.runtime, *([] if is_davits() else ["--runc-binary", binary])]
+    made.runtime_root = STATE / ("davit-oci" if is_davits() else "runc") / made.namespace    # as is their default
     made.rootfs, made.ids = rootfs_template, set()
     yield made
     made.close()
-    shutil.rmtree(STATE / "runc" / made.namespace, ignore_errors=True)
+    shutil.rmtree(made.runtime_root, ignore_errors=True)
 
 
 def state(server):
@@ -46,10 +47,10 @@ def state(server):
         "shims": {pid: text for pid, text in leftovers.processes([server.namespace]).items() if "ctr" not in text.split()[0]},
         "mounts": leftovers.mounts([str(server.directory)]),
         "cgroups": leftovers.cgroups([f"/{server.namespace}/"]),
-        "sockets": sorted(path for path in map(server.socket, server.ids) if path.exists()) if is_davits() else [],
+        "sockets": sorted(p for id in server.ids for p in server.files(id) if p.exists()) if is_davits() else [],
         "fifos": sorted(STATE.glob("fifo/*/s-*")),    # of ours, that is
         "bundles": sorted(p.name for p in (server.directory / "state").glob(f"*/{server.namespace}/*")),
-        "runtime": sorted(p.name for p in (STATE / "runc" / server.namespace).glob("*")),
+        "runtime": sorted(p.name for p in server.runtime_root.glob("*")),
     }
 
 
@@ -132,7 +133,7 @@ def test_detached(server, run, ctr):
     run("s-7", "sleep", "1000", options=["-d"])
     pid, status = tasks(ctr)["s-7"]
     assert status == "RUNNING" and leftovers.is_alive(pid)
-    assert server.socket("s-7").exists()
+    assert server.files("s-7")[0].exists()
     assert len(ctr("tasks", "ps", "s-7").splitlines()) == 2
     ctr("tasks", "kill", "-s", "KILL", "s-7")
     eventually(lambda: tasks(ctr)["s-7"][1] == "STOPPED", "it is stopped")

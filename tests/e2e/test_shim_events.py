@@ -225,9 +225,19 @@ def test_daemon_that_does_not_answer(shim):
     c.expect_events("create", "start", "exec-added", "exec-started", "exit", "exit", "delete")
 
 
-def test_no_daemon_at_all(shim):
-    """A shim that was started without any address for events serves all the same."""
-    shim.environment["TTRPC_ADDRESS"] = ""
+@pytest.mark.davit_shim
+def test_daemon_without_ttrpc(shim, work):
+    """Then events go through the program that the daemon names, one at a time and in order."""
+    binary = work / "publish"
+    binary.write_text(f"#!/bin/sh\necho \"$*\" >> {work}/published\ncat > {work}/last\n")
+    binary.chmod(0o755)
+    shim.publish_binary, shim.environment["TTRPC_ADDRESS"] = str(binary), ""
     c = shim(script="exit 3").up()
     assert c("Wait").exit_status == 3
     c.delete()
+    calls = eventually(lambda: (work / "published").exists() and len((work / "published").read_text().splitlines()) == 4
+                       and (work / "published").read_text().splitlines(), "four events")
+    assert all("publish" in call.split() and call.split()[call.split().index("--namespace") + 1] == "ns" for call in calls)
+    assert [call.split()[call.split().index("--topic") + 1] for call in calls] == [f"/tasks/{name}" for name in LIFE]
+    eventually(lambda: shim.api.type("google.protobuf.Any").FromString((work / "last").read_bytes()).type_url
+               == "containerd.events.TaskDelete", "the event is on its standard input")

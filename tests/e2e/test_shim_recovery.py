@@ -243,3 +243,13 @@ def test_standard_streams_of_the_shim(shim):
     streams = {fd: what for fd, what in c.descriptors().items() if fd < 3}
     assert set(streams) == {0, 1, 2}
     assert all(what == "/dev/null" or what.endswith("/log") for what in streams.values()), streams
+
+
+@pytest.mark.davit_shim
+def test_delete_while_the_shim_is_still_dying(shim):
+    """A daemon sees its connection end before the kernel has closed the shim's socket."""
+    for _ in range(20):
+        c = shim.sleeper().up()
+        os.kill(c.shim_pid, signal.SIGKILL)
+        c.cleanup()
+        assert not c.address.exists(), c.said

@@ -32,10 +32,10 @@ class Containerd:
     def load_image(self, rootfs):
         self.ctr("images", "import", "--snapshotter", "native", image.write_archive(rootfs, self.directory / "image.tar"))
 
-    def socket(self, id):
-        """Where the shim of that container listens."""
+    def files(self, id):
+        """Where the shim of that container listens, and what it keeps beside that."""
         name = hashlib.sha256(f"{self.directory}/sock/{self.namespace}/{id}".encode()).hexdigest()
-        return pathlib.Path("/run/containerd/s") / name
+        return [pathlib.Path("/run/containerd/s") / f"{name}{end}" for end in ("", ".events")]
 
     def remove(self, *ids):
         """Tasks and containers, whatever state they are in."""

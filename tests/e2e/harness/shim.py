@@ -44,7 +44,7 @@ class Container:
         """As containerd 1.6 and 1.7 run it."""
         shims = self.shims
         command = [str(shims.binary), "-namespace", shims.namespace, "-address", str(shims.daemon.address),
-                   "-publish-binary", "/bin/false", "-id", self.id, *options, action]
+                   "-publish-binary", shims.publish_binary, "-id", self.id, *options, action]
         if "input" not in kwargs:
             kwargs["stdin"] = subprocess.DEVNULL
         return subprocess.run(command, cwd=self.bundle.path, env={**shims.environment, **(env or {})},
@@ -71,7 +71,7 @@ class Container:
         """`delete`, as a daemon does when it cannot reach the shim: the DeleteResponse."""
         done = self.run_binary("delete", "-bundle", str(self.bundle.path), *options, stderr=subprocess.PIPE)
         assert done.returncode == 0, done.stderr
-        self.is_created = False
+        self.is_created, self.said = False, done.stderr.decode(errors="replace")
         return self.shims.api.type("containerd.task.v2.DeleteResponse").FromString(done.stdout)
 
     # calls
@@ -203,7 +203,7 @@ class Shims:
 
     def __init__(self, binary, api, daemon, oci, work):
         self.binary, self.api, self.daemon, self.oci, self.work = binary, api, daemon, oci, work
-        self.namespace, self.root = "ns", work / "runtime"
+        self.namespace, self.root, self.publish_binary = "ns", work / "runtime", "/bin/false"
         self.containers, self.clients, self.sockets, self.pids = [], [], set(), set()
         self.numbers = itertools.count(1)
         self.environment = {
@@ -243,11 +243,12 @@ class Shims:
             eventually(lambda: not any(leftovers.is_alive(pid) for pid in self.pids), "", timeout=5)
         except AssertionError:
             problems += [f"shim {pid} stays" for pid in self.pids if leftovers.is_alive(pid)]
-        left = [path for path in self.sockets if path.exists()]
+        files = [path.with_name(path.name + end) for path in self.sockets for end in ("", ".events")]
+        left = [path for path in files if path.exists()]
         for path in left:
             path.unlink()
         if "davit" in self.binary.name:    # containerd's leaves it when it was killed
-            problems += [f"socket {path}" for path in left]
+            problems += [f"file {path}" for path in left]
         problems += [f"runtime state {path}" for path in self.root.glob("*/*")]
         if problems:
             problems.append(f"log: {self.daemon.log}")
