@@ -14,6 +14,7 @@ enum {
 	RECORD_IOV = 8,
 	HEADER_MAX = 256,
 	ESCAPED_MAX = 6, /* bytes that one byte may become */
+	BLOCK = 64,
 };
 
 /* ---- batch ------------------------------------------------------------------------------- */
@@ -58,24 +59,34 @@ static void record_grow(struct log_batch *b, size_t n)
 	b->record.n_bytes += n;
 }
 
-static void record_text(struct log_batch *b, const char *p, size_t n)
+static char *put(char *to, const char *p, size_t n)
 {
-	memcpy(b->text + b->n_text, p, n);
-	record_grow(b, n);
+	if (n > 0)
+		memcpy(to, p, n);
+	return to + n;
 }
 
-static void record_string(struct log_batch *b, const char *s)
+static char *put_string(char *to, const char *s)
 {
-	record_text(b, s, strlen(s));
+	return put(to, s, strlen(s));
+}
+
+/* Where a record's text goes on; record_grown() says up to where it was filled. */
+static char *record_at(struct log_batch *b)
+{
+	return b->text + b->n_text;
+}
+
+static void record_grown(struct log_batch *b, const char *end)
+{
+	record_grow(b, (size_t)(end - record_at(b)));
 }
 
 /* Bytes that stay where they are until the next flush. */
 static void record_bytes(struct log_batch *b, const char *p, size_t n)
 {
-	if (n == 0)
-		return;
 	if (n < COPY_MAX) {
-		record_text(b, p, n);
+		record_grown(b, put(record_at(b), p, n));
 		return;
 	}
 	b->iov[b->n_iov++] = (struct iovec){ (void *)(uintptr_t)p, n };
@@ -139,12 +150,25 @@ static uint64_t zero_bytes(uint64_t x)
 	return (x - EACH(1)) & ~x & EACH(0x80);
 }
 
+/* No branch in it, so that the compiler makes a few vector instructions of it. */
+static bool is_plain_block(const unsigned char *p)
+{
+	unsigned char special = 0;
+
+	for (size_t i = 0; i < BLOCK; i++)
+		special |= (unsigned char)((p[i] < 0x20) | (p[i] >= 0x80) | (p[i] == '"') |
+					   (p[i] == '\\'));
+	return !special;
+}
+
 /* How many bytes need no escape; whole words only. */
 static size_t plain_prefix(const char *p, size_t n)
 {
 	size_t i = 0;
 	uint64_t x;
 
+	while (i + BLOCK <= n && is_plain_block((const unsigned char *)p + i))
+		i += BLOCK;
 	for (; i + sizeof(x) <= n; i += sizeof(x)) {
 		memcpy(&x, p + i, sizeof(x));
 		if (((x | (x - EACH(0x20))) & EACH(0x80)) | zero_bytes(x ^ EACH('"')) |
@@ -199,16 +223,8 @@ static char *escape(char *to, const char *p, size_t n)
 	return to;
 }
 
+/* Of bytes that stay where they are until the next flush. */
 static void record_escaped(struct log_batch *b, const char *p, size_t n)
-{
-	char *to = b->text + b->n_text;
-
-	if (n > 0)
-		record_grow(b, (size_t)(escape(to, p, n) - to));
-}
-
-/* The same of bytes that stay where they are until the next flush. */
-static void record_escaped_bytes(struct log_batch *b, const char *p, size_t n)
 {
 	size_t plain = n < COPY_MAX ? 0 : plain_prefix(p, n);
 
@@ -218,48 +234,89 @@ static void record_escaped_bytes(struct log_batch *b, const char *p, size_t n)
 		p += plain;
 		n -= plain;
 	}
-	record_escaped(b, p, n);
+	record_grown(b, escape(record_at(b), p, n));
 }
 
 /* ---- records ----------------------------------------------------------------------------- */
 
-/*
- * @p and @q are two pieces of one line: the pending one, which is copied, since its memory is
- * needed again before the next flush, and one that stays where it is.
- */
-static void emit(struct log_framer *f, struct log_batch *b, const char *time, const char *p,
-		 size_t n_p, const char *q, size_t n_q, bool is_full)
-{
-	size_t extra = HEADER_MAX + (f->format == LOG_JSON ? strlen(f->attrs) : 0);
+struct piece {
+	/* Is copied, since its memory is needed again before the next flush. */
+	const char *pending;
+	size_t n_pending;
+	const char *rest; /* stays where it is */
+	size_t n_rest;
+	bool is_full; /* the line ends here */
+};
 
-	record_begin(b, extra + (f->format == LOG_JSON ? ESCAPED_MAX : 1) * (n_p + n_q));
-	switch (f->format) {
-	case LOG_RAW:
-		break;
-	case LOG_CRI:
-		record_string(b, time);
-		record_text(b, " ", 1);
-		record_string(b, f->stream);
-		record_text(b, is_full ? " F " : " P ", 3);
-		if (n_p > 0)
-			record_text(b, p, n_p);
-		record_bytes(b, q, n_q);
-		record_text(b, "\n", 1);
-		break;
-	case LOG_JSON:
-		record_string(b, "{\"log\":\"");
-		record_escaped(b, p, n_p);
-		record_escaped_bytes(b, q, n_q);
-		record_string(b, is_full ? "\\n\",\"stream\":\"" : "\",\"stream\":\"");
-		record_string(b, f->stream);
-		record_string(b, "\",");
-		record_string(b, f->attrs);
-		record_string(b, "\"time\":\"");
-		record_string(b, time);
-		record_string(b, "\"}\n");
-		break;
+static void emit_cri(const struct log_framer *f, struct log_batch *b, const char *time,
+		     const struct piece *l)
+{
+	char *to = put_string(record_at(b), time);
+
+	*to++ = ' ';
+	to = put_string(to, f->stream);
+	to = put(to, l->is_full ? " F " : " P ", 3);
+	to = put(to, l->pending, l->n_pending);
+	if (l->n_rest >= COPY_MAX) {
+		record_grown(b, to);
+		record_bytes(b, l->rest, l->n_rest);
+		to = record_at(b);
+	} else {
+		to = put(to, l->rest, l->n_rest);
+	}
+	*to++ = '\n';
+	record_grown(b, to);
+}
+
+static void emit_json(const struct log_framer *f, struct log_batch *b, const char *time,
+		      const struct piece *l)
+{
+	char *to = put_string(record_at(b), "{\"log\":\"");
+
+	to = escape(to, l->pending, l->n_pending);
+	if (l->n_rest >= COPY_MAX) {
+		record_grown(b, to);
+		record_escaped(b, l->rest, l->n_rest);
+		to = record_at(b);
+	} else {
+		to = escape(to, l->rest, l->n_rest);
+	}
+	to = put_string(to, l->is_full ? "\\n\",\"stream\":\"" : "\",\"stream\":\"");
+	to = put_string(to, f->stream);
+	to = put_string(to, "\",");
+	to = put_string(to, f->attrs);
+	to = put_string(to, "\"time\":\"");
+	to = put_string(to, time);
+	to = put_string(to, "\"}\n");
+	record_grown(b, to);
+}
+
+static void emit(const struct log_framer *f, struct log_batch *b, const char *time,
+		 const struct piece *l)
+{
+	size_t n = l->n_pending + l->n_rest;
+
+	if (f->format == LOG_JSON) {
+		record_begin(b, HEADER_MAX + strlen(f->attrs) + ESCAPED_MAX * n);
+		emit_json(f, b, time, l);
+	} else {
+		record_begin(b, HEADER_MAX + n);
+		emit_cri(f, b, time, l);
 	}
 	record_end(b);
+}
+
+static void emit_pending(const struct log_framer *f, struct log_batch *b, const char *time,
+			 size_t n, bool is_full)
+{
+	emit(f, b, time,
+	     &(struct piece){ .pending = f->pending, .n_pending = n, .is_full = is_full });
+}
+
+static void emit_rest(const struct log_framer *f, struct log_batch *b, const char *time,
+		      const char *p, size_t n, bool is_full)
+{
+	emit(f, b, time, &(struct piece){ .rest = p, .n_rest = n, .is_full = is_full });
 }
 
 /* ---- framing ----------------------------------------------------------------------------- */
@@ -319,9 +376,10 @@ static size_t add_to_pending(struct log_framer *f, struct log_batch *b, const ch
 		length = (size_t)(newline - p);
 		if (f->format == LOG_JSON) { /* the first half of a character may be pending */
 			keep(f, p, length);
-			emit(f, b, time, f->pending, f->n_pending, NULL, 0, true);
+			emit_pending(f, b, time, f->n_pending, true);
 		} else {
-			emit(f, b, time, f->pending, f->n_pending, p, length, true);
+			emit(f, b, time,
+			     &(struct piece){ f->pending, f->n_pending, p, length, true });
 		}
 		f->n_pending = 0;
 		return length + 1;
@@ -332,7 +390,7 @@ static size_t add_to_pending(struct log_framer *f, struct log_batch *b, const ch
 	}
 	keep(f, p, space);
 	length = cut(f, f->pending, f->n_pending, p[space]);
-	emit(f, b, time, f->pending, length, NULL, 0, false);
+	emit_pending(f, b, time, length, false);
 	f->n_pending -= length;
 	memmove(f->pending, f->pending + length, f->n_pending);
 	return space;
@@ -355,10 +413,10 @@ static void add_lines(struct log_framer *f, struct log_batch *b, const char *tim
 		newline = memchr(p, '\n', DV_MIN(n, f->max_line + 1));
 		if (newline) {
 			used = (size_t)(newline - p);
-			emit(f, b, time, NULL, 0, p, used++, true);
+			emit_rest(f, b, time, p, used++, true);
 		} else if (n > f->max_line) {
 			used = cut(f, p, f->max_line, p[f->max_line]);
-			emit(f, b, time, NULL, 0, p, used, false);
+			emit_rest(f, b, time, p, used, false);
 		} else {
 			keep(f, p, n);
 			return;
@@ -392,7 +450,7 @@ void log_framer_add(struct log_framer *f, struct log_batch *b, const char *time,
 void log_framer_end(struct log_framer *f, struct log_batch *b, const char *time)
 {
 	if (f->n_pending > 0)
-		emit(f, b, time, f->pending, f->n_pending, NULL, 0, false);
+		emit_pending(f, b, time, f->n_pending, false);
 	drop_pending(f);
 }
 
