@@ -135,16 +135,25 @@ static void add_relative(struct dv_strbuf *out, const char *lower, size_t prefix
 	}
 }
 
+/* The kernel reads one page of @data, and would take what is cut off for all of it. */
+static int mount_whole(const struct rootfs_mount *m, const char *target, const struct plan *plan,
+		       const struct dv_strbuf *data)
+{
+	if (data->len >= PAGE)
+		return -E2BIG;
+	return sys_mount(m->source, target, m->type, plan->flags, data->data);
+}
+
 /* Mounts from inside the directory that the lower ones are in, and comes back. */
 static int mount_from(const char *dir, const struct rootfs_mount *m, const char *target,
-		      const struct plan *plan, const char *data)
+		      const struct plan *plan, const struct dv_strbuf *data)
 {
 	DV_CLEANUP(sys_closep) int back = sys_openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
 	int r = back < 0 ? back : sys_chdir(dir);
 
 	if (r < 0)
 		return r;
-	r = sys_mount(m->source, target, m->type, plan->flags, data);
+	r = mount_whole(m, target, plan, data);
 	(void)sys_fchdir(back);
 	return r;
 }
@@ -159,7 +168,7 @@ static int mount_overlay(const struct rootfs_mount *m, const char *target, const
 		       plan->data.data);
 	prefix = common_prefix(plan->lower);
 	if (data.len < PAGE || prefix == 0 || plan->lower[0] != '/') {
-		r = sys_mount(m->source, target, m->type, plan->flags, data.data);
+		r = mount_whole(m, target, plan, &data);
 	} else {
 		DV_CLEANUP(dv_freep) char *dir = dv_strndup(plan->lower, prefix);
 
@@ -167,7 +176,7 @@ static int mount_overlay(const struct rootfs_mount *m, const char *target, const
 		add_relative(&data, plan->lower, prefix);
 		if (plan->data.len)
 			dv_strbuf_addf(&data, ",%s", plan->data.data);
-		r = mount_from(dir, m, target, plan, data.data);
+		r = mount_from(dir, m, target, plan, &data);
 	}
 	dv_strbuf_fini(&data);
 	return r;
@@ -175,59 +184,84 @@ static int mount_overlay(const struct rootfs_mount *m, const char *target, const
 
 /* ---- one mount ------------------------------------------------------------------------------------------ */
 
-/* A read-only bind takes a second call: the first one ignores all flags but MS_BIND and MS_REC. */
-static int mount_other(const struct rootfs_mount *m, const char *target, const struct plan *plan)
+static struct dv_err *open_target(const char *root, const struct rootfs_mount *m, int *ret)
 {
-	const unsigned long late = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME |
-				   MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
-	int r;
+	DV_CLEANUP(sys_closep) int fd = -1;
 
-	r = sys_mount(m->source, target, m->type, plan->flags, plan->data.data);
-	if (r < 0 || !(plan->flags & MS_BIND) || !(plan->flags & late))
-		return r;
-	r = sys_mount("none", target, NULL, (plan->flags & ~MS_REC) | MS_REMOUNT, NULL);
-	if (r < 0)
-		(void)sys_umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
-	return r;
+	/* Opened anew each time: after a mount it is another directory. */
+	fd = sys_openat(AT_FDCWD, root, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return dv_err_sys(fd, "open %s", root);
+	if (*m->target && !dv_streq(m->target, "/")) {
+		int inside = sys_open_in_root(fd, m->target, O_PATH);
+
+		if (inside < 0)
+			return dv_err_sys(inside, "open the mount's target \"%s\"", m->target);
+		sys_close(fd);
+		fd = inside;
+	}
+	*ret = dv_steal_fd(&fd);
+	return NULL;
 }
 
-static struct dv_err *open_target(int root_fd, const struct rootfs_mount *m, int *ret)
+static struct dv_err *mount_error(int r, const char *root, const struct rootfs_mount *m)
 {
-	int fd;
+	return dv_err_sys(r, "mount %s \"%s\" on %s%s%s", m->type, m->source, root,
+			  *m->target ? "/" : "", m->target);
+}
 
-	if (!*m->target || dv_streq(m->target, "/")) {
-		fd = sys_dup_cloexec(root_fd, 0);
-	} else {
-		fd = sys_open_in_root(root_fd, m->target, O_PATH);
-	}
-	if (fd < 0)
-		return dv_err_sys(fd, "open the mount's target \"%s\"", m->target);
-	*ret = fd;
-	return NULL;
+static bool is_late(const struct plan *plan)
+{
+	return plan->flags & MS_BIND &&
+	       plan->flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME |
+			      MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME);
+}
+
+/* A read-only bind takes a second call: the first one ignores all flags but MS_BIND and MS_REC. */
+static struct dv_err *set_flags(const char *root, const struct rootfs_mount *m,
+				const struct plan *plan)
+{
+	DV_CLEANUP(sys_closep) int fd = -1;
+	struct dv_err *e = open_target(root, m, &fd);
+	char target[64];
+	int r;
+
+	if (e)
+		return e;
+	snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
+	r = sys_mount("none", target, NULL, (plan->flags & ~MS_REC) | MS_REMOUNT, NULL);
+	if (r >= 0)
+		return NULL;
+	(void)sys_umount2(target, MNT_DETACH);
+	return mount_error(r, root, m);
+}
+
+static struct dv_err *mount_planned(const char *root, const struct rootfs_mount *m,
+				    const struct plan *plan)
+{
+	char target[64];
+	struct dv_err *e;
+	int fd, r;
+
+	e = open_target(root, m, &fd);
+	if (e)
+		return e;
+	snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
+	r = plan->lower ? mount_overlay(m, target, plan)
+			: mount_whole(m, target, plan, &plan->data);
+	sys_close(fd);
+	if (r < 0)
+		return mount_error(r, root, m);
+	return is_late(plan) ? set_flags(root, m, plan) : NULL;
 }
 
 static struct dv_err *mount_one(const char *root, const struct rootfs_mount *m)
 {
-	DV_CLEANUP(sys_closep) int root_fd = -1, target_fd = -1;
 	struct plan plan = { .data = DV_STRBUF_INIT };
-	char target[64];
-	struct dv_err *e;
-	int r;
+	struct dv_err *e = make_plan(m, &plan);
 
-	/* Opened anew each time: after the first mount it is another directory. */
-	root_fd = sys_openat(AT_FDCWD, root, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-	if (root_fd < 0)
-		return dv_err_sys(root_fd, "open %s", root);
-	e = make_plan(m, &plan);
 	if (!e)
-		e = open_target(root_fd, m, &target_fd);
-	if (!e) {
-		snprintf(target, sizeof(target), "/proc/self/fd/%d", target_fd);
-		r = plan.lower ? mount_overlay(m, target, &plan) : mount_other(m, target, &plan);
-		if (r < 0)
-			e = dv_err_sys(r, "mount %s \"%s\" on %s%s%s", m->type, m->source, root,
-				       *m->target ? "/" : "", m->target);
-	}
+		e = mount_planned(root, m, &plan);
 	dv_strbuf_fini(&plan.data);
 	return e;
 }
