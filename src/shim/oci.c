@@ -31,6 +31,7 @@ struct run {
 	off_t log_offset;
 	bool has_own_log;
 	uv_timer_t *slow;
+	void (*on_slow)(void *arg);
 	oci_done_fn done;
 	void *arg;
 };
@@ -170,6 +171,8 @@ static void on_slow(uv_timer_t *timer)
 
 	dv_log(run->env->log, DV_WARN, "OCI runtime %s is not done after %d s; its log is %s",
 	       run->verb, SLOW_MS / 1000, run->log);
+	if (run->on_slow)
+		run->on_slow(run->arg);
 }
 
 struct failure {
@@ -256,6 +259,7 @@ void oci_call(struct shim_env *env, const struct oci *oci, const struct oci_call
 			     .log = dv_strdup(log),
 			     .log_offset = log_size(log),
 			     .has_own_log = call->log != NULL,
+			     .on_slow = call->slow,
 			     .done = done,
 			     .arg = arg };
 	e = io_child_run(env->loop, &opts, ended, run, NULL);

@@ -40,6 +40,7 @@ struct oci_call {
 	bool has_stdin;
 	const char *log; /* instead of oci->log, for calls beside others; removed afterwards */
 	uint64_t deadline; /* uv_hrtime(); 0: none. Then it is killed: DV_DEADLINE */
+	void (*slow)(void *arg); /* NULL, or called when it is not done after a second */
 };
 
 typedef void (*oci_done_fn)(void *arg, struct dv_err *take_e);

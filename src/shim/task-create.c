@@ -52,9 +52,14 @@ static void undo(struct create *c)
 
 static void runtime_undone(void *arg, struct dv_err *take_e)
 {
-	dv_err_free(
-		take_e); /* most often: it knows of no such container, which is as it should be */
-	undo(arg);
+	struct create *c = arg;
+
+	/* Most often it knows of no such container, which is as it should be. */
+	if (take_e && !strstr(dv_err_message(take_e), "does not exist"))
+		dv_log(c->task->set->env->log, DV_WARN, "container %s: undo its creation: %s",
+		       c->task->id, dv_err_message(take_e));
+	dv_err_free(take_e);
+	undo(c);
 }
 
 /* The runtime was there: whatever it made goes, too. */
@@ -65,7 +70,9 @@ static void fail_with_runtime(struct create *c, struct dv_err *take_e)
 	c->error = take_e;
 	task->init->watch = io_pidfd_free(task->init->watch);
 	oci_call(task->set->env, &task->oci,
-		 &(struct oci_call){ .verb = "delete", .args = { "--force", task->id } },
+		 &(struct oci_call){ .verb = "delete",
+				     .args = { "--force", task->id },
+				     .deadline = uv_hrtime() + TASK_OWN_CALL_NS },
 		 runtime_undone, c);
 }
 

@@ -141,6 +141,7 @@ static void end(struct start *s, struct dv_err *take_e)
 	struct task_proc *proc = s->proc;
 
 	task_console_close(&s->console);
+	free(dv_steal(&proc->process));
 	if (!proc->is_gone) {
 		task_exec_forget(proc);
 		if (take_e)
@@ -151,14 +152,11 @@ static void end(struct start *s, struct dv_err *take_e)
 	free(s);
 }
 
-static struct dv_err *take_on(struct start *s)
+static struct dv_err *take_on(struct start *s, const char *pid_file)
 {
-	char name[NAME_SIZE];
-	struct dv_err *e;
+	struct dv_err *e = task_proc_adopt(s->proc, pid_file);
 	int master;
 
-	file_name(s->proc, ".pid", name);
-	e = task_proc_adopt(s->proc, name);
 	if (e || s->console.listen_fd < 0)
 		return e;
 	e = task_console_receive(&s->console, &master);
@@ -171,10 +169,14 @@ static void runtime_started(void *arg, struct dv_err *take_e)
 {
 	struct start *s = arg;
 	struct dv_err *e = take_e;
+	char pid_file[NAME_SIZE];
 
+	file_name(s->proc, ".pid", pid_file);
 	shim_stdio_started(s->proc->stdio);
-	if (!e)
-		e = take_on(s);
+	if (e)
+		task_proc_disown(s->proc, pid_file);
+	else
+		e = take_on(s, pid_file);
 	io_orphans_release(s->proc->task->set->env->orphans);
 	end(s, e);
 }
@@ -238,6 +240,8 @@ static void stdio_opened(void *arg, struct dv_err *take_e, struct shim_stdio *ta
 	struct dv_err *e = take_e;
 
 	proc->stdio = take;
+	if (!e && proc->is_stdin_closed)
+		shim_stdio_close_stdin(take);
 	if (!e && proc->is_terminal)
 		e = task_console_open(proc->task, &s->console);
 	if (!e)

@@ -77,8 +77,10 @@ static void report_init(struct task *task)
 	/* What died while it was frozen leaves a frozen cgroup, which cannot be removed. */
 	if (init->state == TASK_PAUSED)
 		oci_call(task->set->env, &task->oci,
-			 &(struct oci_call){ .verb = "resume", .args = { task->id } }, resumed,
-			 NULL);
+			 &(struct oci_call){ .verb = "resume",
+					     .args = { task->id },
+					     .deadline = uv_hrtime() + TASK_OWN_CALL_NS },
+			 resumed, NULL);
 	task_oom_close(task);
 	report(init);
 }
@@ -92,20 +94,30 @@ static void kill_hard(struct task_proc *proc)
 		       proc->task->id, proc->exec_id, dv_errno_text(-r));
 }
 
+/* The runtime does not end them, or takes its time: those that we know are ended all the same. */
+static void end_known(void *arg)
+{
+	struct task_proc *init = arg;
+
+	for (struct task_proc *p = init->task->execs; p; p = p->next)
+		kill_hard(p);
+	init->task->is_killing = false;
+	if (!init->is_gone)
+		report_init(init->task);
+}
+
 static void others_killed(void *arg, struct dv_err *take_e)
 {
 	struct task_proc *init = arg;
 	struct task *task = init->task;
 
-	task->is_killing = false;
 	if (take_e) {
 		dv_log(task->set->env->log, DV_WARN, "container %s: end its other processes: %s",
 		       task->id, dv_err_message(take_e));
-		/* Those that we know are ended all the same. */
-		for (struct task_proc *p = task->execs; p; p = p->next)
-			kill_hard(p);
+		end_known(init);
 	}
 	dv_err_free(take_e);
+	task->is_killing = false;
 	if (!init->is_gone)
 		report_init(task);
 	task_proc_unref(init);
@@ -118,7 +130,10 @@ static void init_exited(struct task_proc *init)
 	if (task->shares_pids) {
 		task->is_killing = true;
 		oci_call(task->set->env, &task->oci,
-			 &(struct oci_call){ .verb = "kill", .args = { "--all", task->id, "9" } },
+			 &(struct oci_call){ .verb = "kill",
+					     .args = { "--all", task->id, "9" },
+					     .deadline = uv_hrtime() + TASK_OWN_CALL_NS,
+					     .slow = end_known },
 			 others_killed, task_proc_ref(init));
 	}
 	report_init(task);
@@ -155,18 +170,19 @@ static void on_exit_event(void *arg, const siginfo_t *si)
 void task_proc_started(struct task_proc *proc)
 {
 	proc->is_starting = false;
-	if (proc->has_exited && proc->state != TASK_STOPPED)
+	if (proc->has_exited && proc->state != TASK_STOPPED) {
 		settle(proc);
-	else if (!is_init(proc))
+	} else if (!is_init(proc)) {
+		if (proc->task->init->has_exited) /* too late to be ended with the others */
+			kill_hard(proc);
 		report_init(proc->task); /* which may have waited for this one */
+	}
 }
 
 void task_proc_start_failed(struct task_proc *proc)
 {
-	if (proc->watch) { /* it is there, but we cannot serve it */
-		kill_hard(proc);
-		return;
-	}
+	kill_hard(proc); /* if it is there we cannot serve it */
+	proc->watch = io_pidfd_free(proc->watch);
 	set_exited(proc, UNKNOWN_STATUS);
 	proc->state = TASK_STOPPED;
 	proc->stdio = shim_stdio_free(proc->stdio);
@@ -213,6 +229,18 @@ static bool shares_pids(pid_t pid)
 	return last && dv_parse_u32(last + 1, &inner) && inner != 1;
 }
 
+void task_proc_disown(struct task_proc *proc, const char *pid_file)
+{
+	siginfo_t si;
+	pid_t pid;
+	struct dv_err *e = read_pid(proc->task, pid_file, &pid);
+
+	/* While it is our child, and orphans are held, nobody else has its number. */
+	if (!e && waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0)
+		(void)sys_kill(pid, SIGKILL);
+	dv_err_free(e);
+}
+
 struct dv_err *task_proc_adopt(struct task_proc *proc, const char *pid_file)
 {
 	struct task *task = proc->task;
@@ -228,8 +256,12 @@ struct dv_err *task_proc_adopt(struct task_proc *proc, const char *pid_file)
 	if (is_init(proc))
 		task->shares_pids = shares_pids(proc->pid);
 	e = io_pidfd_new(task->set->env->loop, proc->pid, -1, on_exit_event, proc, &proc->watch);
-	if (!e || dv_err_code(e) != DV_NOT_FOUND)
+	if (!e)
+		return NULL;
+	if (dv_err_code(e) != DV_NOT_FOUND) { /* nobody would see its end */
+		task_proc_disown(proc, pid_file);
 		return e;
+	}
 	/* It has ended already, and its parent has seen to it: nobody knows how. */
 	dv_err_free(e);
 	set_exited(proc, UNKNOWN_STATUS);
@@ -241,10 +273,11 @@ struct dv_err *task_proc_adopt(struct task_proc *proc, const char *pid_file)
 static void on_oom(uv_poll_t *poll, int status, int events)
 {
 	struct task *task = poll->data;
-	enum host_cgroup_oom_event event = HOST_CGROUP_OOM_GONE;
+	enum host_cgroup_oom_event event;
 
 	(void)events;
 	do {
+		event = HOST_CGROUP_OOM_GONE; /* if it cannot be read */
 		if (status == 0)
 			dv_err_free(host_cgroup_oom_read(&task->oom, &event));
 		if (event == HOST_CGROUP_OOM_KILLED)

@@ -180,6 +180,19 @@ static void remove_exec(struct task_job *job)
 	finish(job, NULL);
 }
 
+/* With its container. Its own deletion may be waiting for the streams: that is done with it. */
+static void drop_exec(struct task_proc *proc)
+{
+	struct task_job *job = proc->jobs;
+
+	if (job && job->is_running && job->request.op == TASK_DELETE) {
+		remove_exec(job);
+		return;
+	}
+	task_exec_forget(proc);
+	task_proc_remove(proc);
+}
+
 static void remove_init(struct task_job *job)
 {
 	struct task_proc *proc = job->proc;
@@ -192,10 +205,8 @@ static void remove_init(struct task_job *job)
 		return;
 	}
 	task_oom_close(task);
-	while (task->execs) {
-		task_exec_forget(task->execs);
-		task_proc_remove(task->execs);
-	}
+	while (task->execs)
+		drop_exec(task->execs);
 	task_publish(proc, TASK_EVENT_DELETE);
 	task_remove(task);
 	task_proc_remove(proc);
@@ -343,6 +354,8 @@ static void run_close_io(struct task_job *job)
 {
 	if (job->proc->stdio)
 		shim_stdio_close_stdin(job->proc->stdio);
+	else
+		job->proc->is_stdin_closed = true;
 	finish(job, NULL);
 }
 

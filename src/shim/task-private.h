@@ -22,6 +22,9 @@ const char *task_state_name(enum task_state state);
 
 /* ---- objects ---------------------------------------------------------------------------- */
 
+/* What the shim calls a runtime for by itself has no deadline of a request's. */
+#define TASK_OWN_CALL_NS (10 * UINT64_C(1000000000))
+
 struct task_job; /* a request that waits or is in flight */
 
 struct task_wait {
@@ -42,6 +45,7 @@ struct task_proc {
 	bool is_terminal;
 	enum task_state state;
 	bool is_pausing, is_starting;
+	bool is_stdin_closed; /* exec: asked for before it was started */
 
 	pid_t pid;
 	struct io_pidfd *watch; /* NULL: no process, or it has ended */
@@ -115,8 +119,13 @@ struct task *task_new(struct task_set *set, const struct task_create *create);
 struct dv_err *task_proc_adopt(struct task_proc *proc, const char *pid_file) DV_CHECK;
 /* The start is over, with success or not: an exit that was held back is reported now. */
 void task_proc_started(struct task_proc *proc);
-/* Exec: it was never there. That is final, and waits are answered, but no event tells of it. */
+/*
+ * Exec: it was never there, or is no more. That is final, and waits are answered, but no event
+ * tells of it.
+ */
 void task_proc_start_failed(struct task_proc *proc);
+/* The runtime has failed, maybe too late: a child of ours that "<name>" has the pid of is ended. */
+void task_proc_disown(struct task_proc *proc, const char *pid_file);
 /* Watches for out-of-memory kills; what is missing for it is logged. */
 void task_oom_open(struct task *task);
 void task_oom_close(struct task *task);

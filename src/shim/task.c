@@ -309,7 +309,9 @@ struct dv_err *task_check(const struct task_proc *proc, enum task_op op)
 {
 	DV_CLEANUP(dv_freep) char *name = task_proc_name(proc);
 
-	return task_rule(*proc->exec_id, op, proc->state, name);
+	/* Once it was reaped its pid may be another's, whose cgroup is none of ours. */
+	return task_rule(*proc->exec_id, op,
+			 op == TASK_STATS && proc->has_exited ? TASK_STOPPED : proc->state, name);
 }
 
 struct dv_err *task_reopen_logs(struct task_proc *proc)
@@ -362,7 +364,7 @@ struct dv_err *task_pids(struct task_proc *init, struct dv_arena *arena, struct 
 	struct dv_err *e;
 	size_t n;
 
-	if (init->state == TASK_STOPPED) {
+	if (init->has_exited) { /* its pid may be another's by now */
 		*ret = dv_arena_new_n(arena, struct task_pid, 1);
 		*ret_n = 0;
 		return NULL;

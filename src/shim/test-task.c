@@ -250,6 +250,134 @@ Test(task, a_hanging_runtime_holds_up_neither_kill_nor_exit)
 	T_INT(fx.info.exit_status, ==, 128 + SIGKILL);
 }
 
+/* The rest of its processes live on, as far as the shim can know, but that is no reason to wait. */
+Test(task, a_hanging_runtime_does_not_hide_the_exit)
+{
+	bring_to("c1", TASK_RUNNING);
+	put("hang-kill", "", 0600);
+	proc("c1", "")->task->shares_pids = true;
+	T_INT(kill(proc("c1", "")->pid, SIGKILL), ==, 0);
+	fx.is_done = false;
+	wait_for("c1", "");
+	T_INT(fx.info.exit_status, ==, 128 + SIGKILL);
+	T_INT(ask("c1", "", TASK_DELETE), ==, 0);
+}
+
+static void note(void *arg, struct dv_err *take_e, const struct task_info *info)
+{
+	(void)info;
+	*(enum dv_code *)arg = take_e ? dv_err_code(take_e) : 0;
+	dv_err_free(take_e);
+}
+
+/* It joins the container after all others of it were ended. */
+Test(task, exec_that_comes_too_late_is_ended)
+{
+	enum dv_code code = DV_UNKNOWN;
+
+	bring_to("c1", TASK_RUNNING);
+	proc("c1", "")->task->shares_pids = true;
+	put("wait-exec", "", 0600);
+	T_INT(add_exec("c1", "e1"), ==, 0);
+	task_submit(proc("c1", "e1"), &(struct task_request){ .op = TASK_START }, note, &code);
+	T_INT(kill(proc("c1", "")->pid, SIGKILL), ==, 0);
+	while (!proc("c1", "")->has_exited || proc("c1", "")->task->is_killing)
+		uv_run(&fx.loop, UV_RUN_ONCE);
+	(void)sys_unlinkat(fx.fd, "wait-exec", 0);
+	wait_for("c1", "");
+	T_STR(fx.events.data, "create c1, start c1, exec-added e1, exec-started e1, exit e1=137, "
+			      "exit c1=137");
+}
+
+/* A logger that does not read, so that what is in its pipe is waited for, for seconds. */
+Test(task, delete_of_init_ends_that_of_an_exec)
+{
+	DV_CLEANUP(dv_freep) char *logger = dv_printf("binary://%s/logger", fx.dir);
+	enum dv_code code = DV_UNKNOWN;
+
+	put("logger", "#!/bin/sh\nexec 5>&-\nexec sleep 1000\n", 0700);
+	put("talk", "", 0600);
+	bring_to("c1", TASK_RUNNING);
+	T_NULL(task_exec(proc("c1", ""), &(struct task_exec){ .exec_id = "e1",
+							      .stdio = { "", logger, "", false },
+							      .process = "{}",
+							      .n_process = 2 }));
+	T_INT(ask("c1", "e1", TASK_START), ==, 0);
+	T_INT(ask("c1", "e1", TASK_KILL), ==, 0);
+	wait_for("c1", "e1");
+	T_INT(ask("c1", "", TASK_KILL), ==, 0);
+	wait_for("c1", "");
+	task_submit(proc("c1", "e1"), &(struct task_request){ .op = TASK_DELETE }, note, &code);
+	T_INT(ask("c1", "", TASK_DELETE), ==, 0);
+	T_INT(code, ==, 0);
+}
+
+Test(task, exec_whose_terminal_never_comes_is_over)
+{
+	bring_to("c1", TASK_RUNNING);
+	T_NULL(task_exec(proc("c1", ""), &(struct task_exec){ .exec_id = "e1",
+							      .stdio = { "", "", "", true },
+							      .process = "{}",
+							      .n_process = 2 }));
+	T_INT(ask("c1", "e1", TASK_START), ==, DV_INTERNAL);
+	T_INT(proc("c1", "e1")->state, ==, TASK_STOPPED);
+	T_INT(proc("c1", "e1")->exit_status, ==, 255);
+	T_NULL(proc("c1", "e1")->process);
+	T_INT(ask("c1", "", TASK_KILL), ==, 0);
+	wait_for("c1", "");
+	T_STR(fx.events.data, "create c1, start c1, exec-added e1, exit c1=137");
+}
+
+/* The pid file has it, and then the runtime is stopped by the deadline. */
+Test(task, exec_that_was_in_time_but_not_its_runtime)
+{
+	char text[32] = "";
+	pid_t pid;
+
+	bring_to("c1", TASK_RUNNING);
+	put("late", "", 0600);
+	T_INT(add_exec("c1", "e1"), ==, 0);
+	T_INT(request("c1", "e1",
+		      (struct task_request){ .op = TASK_START,
+					     .deadline = uv_hrtime() + 500 * 1000000 }),
+	      ==, DV_DEADLINE);
+	T_INT(sys_read_file_at(fx.fd, "late", text, sizeof(text)), >, 0);
+	pid = (pid_t)strtol(text, NULL, 10);
+	T_INT(pid, >, 0);
+	while (kill(pid, 0) == 0)
+		uv_run(&fx.loop, UV_RUN_NOWAIT);
+	T_INT(proc("c1", "e1")->state, ==, TASK_STOPPED);
+}
+
+Test(task, undoing_ends_although_the_runtime_hangs)
+{
+	put("fail-create", "", 0600);
+	put("hang-delete", "", 0600);
+	T_INT(create("c1"), ==, DV_UNKNOWN);
+	T_STR(fx.message, "OCI runtime create failed: no luck with create");
+	T_INT(task_set_count(fx.set), ==, 0);
+}
+
+Test(task, stdin_closed_before_the_start)
+{
+	DV_CLEANUP(dv_freep) char *fifo = dv_printf("%s/in", fx.dir);
+	char byte;
+	int fd;
+
+	T_INT(mkfifo(fifo, 0600), ==, 0);
+	bring_to("c1", TASK_RUNNING);
+	T_NULL(task_exec(proc("c1", ""), &(struct task_exec){ .exec_id = "e1",
+							      .stdio = { fifo, "", "", false },
+							      .process = "{}",
+							      .n_process = 2 }));
+	T_INT(ask("c1", "e1", TASK_CLOSE_IO), ==, 0);
+	T_INT(ask("c1", "e1", TASK_START), ==, 0);
+	/* Nobody has it open for writing. */
+	fd = sys_openat(AT_FDCWD, fifo, O_RDONLY | O_NONBLOCK, 0);
+	T_INT(sys_read(fd, &byte, 1), ==, 0);
+	sys_close(fd);
+}
+
 /* ---- requests that are wrong -------------------------------------------------------------------------------- */
 
 Test(task, bad_ids)

@@ -4,7 +4,7 @@
 /*
  * Containers for tests, without privileges: a runtime that is a shell script, whose containers
  * are processes that sleep. A file "fail-VERB" in the bundle makes that verb fail with a line in its
- * log, "hang-VERB" makes it hang.
+ * log, "hang-VERB" makes it hang, "wait-VERB" wait until the file is gone.
  */
 
 #include <fcntl.h>
@@ -29,11 +29,14 @@ static const char fake_runtime[] =
 	"--detach|--all|--force|--no-pivot|--no-new-keyring) shift;; *) break;; esac; done\n"
 	"echo $verb $* >>$bundle/calls\n"
 	"[ ! -e $bundle/hang-$verb ] || exec sleep 1000\n"
+	"while [ -e $bundle/wait-$verb ]; do sleep 0.01; done\n"
 	"if [ -e $bundle/fail-$verb ]; then\n"
 	"  echo '{\"level\":\"warning\",\"msg\":\"not this\"}' >>$log\n"
 	"  echo '{\"level\":\"error\",\"msg\":\"no luck with '$verb'\"}' >>$log; exit 1; fi\n"
 	"case $verb in\n"
-	"create|exec) (sleep 1000 & echo $! >$pid); [ $verb = exec ] || cp $pid $bundle/pid\n"
+	"create|exec) [ ! -e $bundle/talk ] || echo x; (setsid sleep 1000 & echo $! >$pid)\n"
+	"  [ ! -e $bundle/late ] || { cp $pid $bundle/late; sleep 1000; }\n"
+	"  [ $verb = exec ] || cp $pid $bundle/pid\n"
 	"  [ ! -e $bundle/short ] || { p=$(cat $pid); kill $p; while [ -e /proc/$p/exe ]; do :; done; } ;;\n"
 	"kill) [ -e $bundle/pid ] || { echo container does not exist >&2; exit 1; }\n"
 	"  kill -$2 $(cat $bundle/pid) 2>/dev/null || { echo process already finished >&2; exit 1; } ;;\n"
