@@ -84,6 +84,7 @@ static void do_count(struct ttrpc_call *call, const ProtobufCMessage *req, void 
 {
 	Containerd__Task__V2__StateResponse msg = CONTAINERD__TASK__V2__STATE_RESPONSE__INIT;
 	const Containerd__Task__V2__StateRequest *r = (const void *)req;
+	struct dv_err *e = NULL;
 	uint32_t n;
 
 	(void)arg;
@@ -91,11 +92,14 @@ static void do_count(struct ttrpc_call *call, const ProtobufCMessage *req, void 
 		ttrpc_fail(call, dv_err_new(DV_INVALID, "not a number"));
 		return;
 	}
-	for (uint32_t i = 1; i <= n; i++) {
+	for (uint32_t i = 1; i <= n && !e; i++) {
 		msg.id = dv_arena_printf(ttrpc_call_arena(call), "%u", i);
-		dv_err_free(ttrpc_send(call, &msg.base));
+		e = ttrpc_send(call, &msg.base);
 	}
-	ttrpc_reply(call, NULL);
+	if (e)
+		ttrpc_fail(call, e);
+	else
+		ttrpc_reply(call, NULL);
 }
 
 struct collected {
