@@ -65,7 +65,7 @@ def test_short_lived_process(shim):
         c("Wait")
         c.delete()
         c.expect_events(*LIFE)
-        c("Shutdown")
+        c.shutdown()
 
 
 def test_short_lived_execs(shim):

@@ -57,10 +57,7 @@ def test_shim_lives_until_the_last_is_deleted(shim):
     last = containers[-1]
     assert last.status() == "running"
     last.end()
-    try:
-        last("Shutdown")
-    except Closed:
-        pass
+    last.shutdown()
     eventually(lambda: not leftovers.is_alive(last.shim_pid), "the shim has ended")
     assert not last.address.exists()
 

@@ -179,7 +179,7 @@ def test_no_oom_event_without_cause(shim):
         c = shim.sleeper().up()
         c.end()
         c.expect_events("create", "start", "exit", "delete")
-        c("Shutdown")
+        c.shutdown()
 
 
 @pytest.mark.davit_shim    # containerd's keeps eventfds

@@ -150,6 +150,13 @@ class Container:
         self.is_created = False
         return answer
 
+    def shutdown(self):
+        """The shim may end before its answer is out."""
+        try:
+            self("Shutdown")
+        except ttrpc.Closed:
+            pass
+
     # looking
 
     def events(self):
