@@ -228,10 +228,20 @@ static size_t make_argv(const struct oci *oci, const struct oci_call *call, cons
 	return n;
 }
 
+/* Of a container whose bundle is gone there still is something to be ended and deleted. */
+static const char *log_of(const struct oci *oci, const struct oci_call *call)
+{
+	struct stat st;
+
+	if (sys_fstatat(AT_FDCWD, oci->bundle, &st, 0) == -ENOENT)
+		return "/dev/null";
+	return call->log ? call->log : oci->log;
+}
+
 void oci_call(struct shim_env *env, const struct oci *oci, const struct oci_call *call,
 	      oci_done_fn done, void *arg)
 {
-	const char *log = call->log ? call->log : oci->log;
+	const char *log = log_of(oci, call);
 	uint64_t now = uv_hrtime();
 	const char *argv[ARGV_MAX];
 	struct io_child_opts opts = { .path = oci->binary,
@@ -258,7 +268,7 @@ void oci_call(struct shim_env *env, const struct oci *oci, const struct oci_call
 			     .verb = call->verb,
 			     .log = dv_strdup(log),
 			     .log_offset = log_size(log),
-			     .has_own_log = call->log != NULL,
+			     .has_own_log = log == call->log,
 			     .on_slow = call->slow,
 			     .done = done,
 			     .arg = arg };
@@ -288,6 +298,7 @@ struct dv_err *oci_init(struct oci *oci, const struct shim_env *env,
 	if (e)
 		return dv_err_wrap(e, "OCI runtime \"%s\"", name);
 	oci->root = dv_printf("%s/%s", root, env->ns ? env->ns : "default");
+	oci->bundle = dv_strdup(bundle);
 	oci->log = dv_printf("%s/log.json", bundle);
 	oci->has_systemd_cgroup = options->systemd_cgroup;
 	return NULL;
@@ -297,6 +308,7 @@ void oci_fini(struct oci *oci)
 {
 	free(oci->binary);
 	free(oci->root);
+	free(oci->bundle);
 	free(oci->log);
 	*oci = (struct oci){ 0 };
 }

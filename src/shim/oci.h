@@ -20,6 +20,7 @@
 struct oci {
 	char *binary; /* a path, looked up once */
 	char *root; /* <root>/<namespace> */
+	char *bundle;
 	char *log; /* <bundle>/log.json */
 	bool has_systemd_cgroup;
 };

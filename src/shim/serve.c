@@ -180,8 +180,10 @@ struct dv_err *shim_serve(const struct shim_serve_opts *opts)
 	struct dv_err *e;
 
 	s->opts = opts;
-	if (uv_loop_init(&s->loop) != 0)
+	if (uv_loop_init(&s->loop) != 0) {
+		free(s);
 		return dv_err_new(DV_INTERNAL, "make an event loop");
+	}
 	shim_env_init(&s->env, &s->loop, opts->log);
 	e = begin(s);
 	if (!e)
@@ -192,6 +194,7 @@ struct dv_err *shim_serve(const struct shim_serve_opts *opts)
 	/* The process ends with this: handles of ours are closed, and nobody waits for theirs. */
 	uv_walk(&s->loop, close_any, NULL);
 	(void)uv_run(&s->loop, UV_RUN_NOWAIT);
+	(void)uv_loop_close(&s->loop);
 	free(s);
 	return e;
 }
