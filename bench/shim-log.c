@@ -25,7 +25,7 @@
 
 enum {
 	ROUNDS = 5,
-	DEFAULT_MIB = 512,
+	DEFAULT_MIB = 256,
 	MIB = 1 << 20,
 	CHUNK = 128 * 1024, /* what cat, tar and others write at once */
 	PIPE_SIZE = 1024 * 1024, /* as in stdio.c */

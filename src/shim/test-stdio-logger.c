@@ -10,13 +10,16 @@ TestSuite(logger, .init = set_up, .fini = tear_down);
 Test(logger, gets_both_streams)
 {
 	DV_CLEANUP(dv_freep)
-	char *uri = make_logger("binary", "echo $CONTAINER_ID $CONTAINER_NAMESPACE $* >what\n"
-					  "exec 5>&-\ncat <&3 >out\ncat <&4 >err\ntouch ended\n");
+	char *uri = make_logger(
+		"binary",
+		"echo $CONTAINER_ID $CONTAINER_NAMESPACE $* >what\nls /proc/self/fd >fds\n"
+		"exec 5>&-\ncat <&3 >out\ncat <&4 >err\ntouch ended\n");
 	DV_CLEANUP(dv_freep) char *ended = path_of("ended");
 	int out, err;
 
 	open_stdio((struct shim_stdio_spec){ .out = uri });
 	T_STR(content("what"), "c1 ns key value\n");
+	T_STR(content("fds"), "0\n1\n2\n3\n4\n5\n6\n"); /* 6: what ls reads */
 	out = take_end(1);
 	err = take_end(2);
 	shim_stdio_started(io);
