@@ -93,6 +93,9 @@ struct dv_err *sandbox_create(struct sandbox *s, const struct sandbox_create *cr
 	if (!task_id_is_valid(create->id))
 		return dv_err_new(DV_INVALID, "sandbox id \"%.100s\" is not an identifier",
 				  create->id);
+	if (create->bundle[0] != '/')
+		return dv_err_new(DV_INVALID, "sandbox %s: bundle \"%s\" is no absolute path",
+				  create->id, create->bundle);
 	if (*create->netns) {
 		netns_fd = sys_openat(AT_FDCWD, create->netns, O_RDONLY, 0);
 		if (netns_fd < 0)

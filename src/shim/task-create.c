@@ -109,6 +109,8 @@ static void runtime_created(void *arg, struct dv_err *take_e)
 	shim_stdio_started(init->stdio);
 	if (!e)
 		e = take_on(c);
+	if (e) /* in case that the runtime cannot undo it */
+		task_proc_disown(init, INIT_PID_FILE);
 	io_orphans_release(c->task->set->env->orphans);
 	if (e) {
 		fail_with_runtime(c, e);

@@ -304,7 +304,13 @@ void task_oom_open(struct task *task)
 	}
 	task->oom_poll = dv_new(uv_poll_t);
 	r = uv_poll_init(task->set->env->loop, task->oom_poll, task->oom.fd);
-	dv_assert(r == 0);
+	if (r < 0) {
+		dv_log(task->set->env->log, DV_WARN, "container %s: no out-of-memory events: %s",
+		       task->id, uv_strerror(r));
+		free(dv_steal(&task->oom_poll));
+		host_cgroup_oom_close(&task->oom);
+		return;
+	}
 	task->oom_poll->data = task;
 	(void)uv_poll_start(task->oom_poll, UV_READABLE, on_oom);
 }

@@ -358,6 +358,34 @@ Test(task, undoing_ends_although_the_runtime_hangs)
 	T_INT(task_set_count(fx.set), ==, 0);
 }
 
+/* Its init was there already, and the runtime can neither finish nor undo it. */
+Test(task, create_that_cannot_be_undone_leaves_no_process)
+{
+	DV_CLEANUP(dv_freep) char *binary = dv_printf("%s/runtime-under-test", fx.dir);
+	struct shim_options options = { .binary_name = binary };
+	char text[32] = "";
+	pid_t pid;
+
+	put("late", "", 0600);
+	put("fail-delete", "", 0600);
+	fx.is_done = false;
+	task_create(fx.set,
+		    &(struct task_create){ .id = "c1",
+					   .bundle = fx.dir,
+					   .stdio = { "", "", "", false },
+					   .options = &options,
+					   .deadline = uv_hrtime() + 500 * 1000000 },
+		    on_done, NULL);
+	turn_until(&fx.is_done);
+	T_INT(fx.code, ==, DV_DEADLINE);
+	T_INT(task_set_count(fx.set), ==, 0);
+	T_INT(sys_read_file_at(fx.fd, "late", text, sizeof(text)), >, 0);
+	pid = (pid_t)strtol(text, NULL, 10);
+	T_INT(pid, >, 0);
+	while (kill(pid, 0) == 0)
+		uv_run(&fx.loop, UV_RUN_NOWAIT);
+}
+
 Test(task, stdin_closed_before_the_start)
 {
 	DV_CLEANUP(dv_freep) char *fifo = dv_printf("%s/in", fx.dir);

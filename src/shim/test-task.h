@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/test.h"
@@ -99,8 +100,29 @@ static inline void fixture_open(void)
 	fx.set = task_set_new(&fx.env, on_test_event, NULL);
 }
 
+/* Whoever is left is our child, or becomes it when its parent goes. */
+static inline void kill_children(void)
+{
+	char path[64], text[4096];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	for (;;) {
+		char *p = text, *end;
+		long pid;
+
+		if (sys_read_file_at(AT_FDCWD, path, text, sizeof(text)) <= 0)
+			return;
+		while ((pid = strtol(p, &end, 10)) > 0) {
+			(void)kill((pid_t)pid, SIGKILL);
+			(void)waitpid((pid_t)pid, NULL, 0);
+			p = end;
+		}
+	}
+}
+
 static inline void fixture_close(void)
 {
+	kill_children();
 	fx.set = task_set_free(fx.set);
 	shim_env_fini(&fx.env);
 	dv_strbuf_fini(&fx.events);

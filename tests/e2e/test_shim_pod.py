@@ -184,3 +184,10 @@ def test_sandbox_is_created_once(sandbox):
     fields = {"sandbox_id": sandbox.id, "bundle_path": str(sandbox.bundle.path)}
     sandbox.sandbox.CreateSandbox(**fields)
     sandbox.sandbox.fails(("ALREADY_EXISTS", "FAILED_PRECONDITION"), "CreateSandbox", **fields)
+
+
+@pytest.mark.davit_shim
+def test_sandbox_without_a_bundle(sandbox):
+    """What would be mounted then would be mounted on the host's own /rootfs."""
+    mount = {"type": "tmpfs", "source": "tmpfs"}
+    sandbox.sandbox.fails("INVALID_ARGUMENT", "CreateSandbox", sandbox_id=sandbox.id, bundle_path="", rootfs=[mount])
