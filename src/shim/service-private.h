@@ -28,6 +28,10 @@ struct dv_err *shim_options_from_any(const Google__Protobuf__Any *any, const str
 struct rootfs_mount *shim_service_mounts(struct dv_arena *arena,
 					 Containerd__Types__Mount *const *mounts, size_t n);
 
+/* In @arena; NULL for 0, which is not yet. */
+Google__Protobuf__Timestamp *shim_service_timestamp(struct dv_arena *arena,
+						    const struct timespec *ts);
+
 /* Publishes an event of a task; a task_event_fn. */
 void shim_service_event(void *arg, enum task_event event, const struct task_info *info);
 

@@ -16,18 +16,6 @@
 #error "the name of this architecture is missing"
 #endif
 
-static Google__Protobuf__Timestamp *timestamp(struct dv_arena *arena, const struct timespec *ts)
-{
-	Google__Protobuf__Timestamp *pb;
-
-	if (!ts->tv_sec)
-		return NULL;
-	pb = dv_arena_new(arena, Google__Protobuf__Timestamp);
-	google__protobuf__timestamp__init(pb);
-	PB_TIMESTAMP_SET(pb, ts);
-	return pb;
-}
-
 static void reply(struct ttrpc_call *call, struct dv_err *take_e)
 {
 	if (take_e)
@@ -70,7 +58,7 @@ static void on_start(struct ttrpc_call *call, const ProtobufCMessage *msg, void 
 		return;
 	}
 	resp.pid = (uint32_t)info.pid;
-	resp.created_at = timestamp(ttrpc_call_arena(call), &info.created_at);
+	resp.created_at = shim_service_timestamp(ttrpc_call_arena(call), &info.created_at);
 	ttrpc_reply(call, &resp.base);
 }
 
@@ -121,7 +109,7 @@ static void answer_wait(void *arg, const struct sandbox_info *info)
 
 	ttrpc_call_on_cancel(call, NULL, NULL);
 	resp.exit_status = info->exit_status;
-	resp.exited_at = timestamp(ttrpc_call_arena(call), &info->exited_at);
+	resp.exited_at = shim_service_timestamp(ttrpc_call_arena(call), &info->exited_at);
 	ttrpc_reply(call, &resp.base);
 }
 
@@ -188,8 +176,8 @@ static void on_status(struct ttrpc_call *call, const ProtobufCMessage *msg, void
 	resp.pid = (uint32_t)info.pid;
 	/* The words of CRI, which daemons compare. */
 	resp.state = (char *)(info.state == SANDBOX_READY ? "SANDBOX_READY" : "SANDBOX_NOTREADY");
-	resp.created_at = timestamp(arena, &info.created_at);
-	resp.exited_at = timestamp(arena, &info.exited_at);
+	resp.created_at = shim_service_timestamp(arena, &info.created_at);
+	resp.exited_at = shim_service_timestamp(arena, &info.exited_at);
 	ttrpc_reply(call, &resp.base);
 }
 
@@ -225,7 +213,7 @@ static void on_metrics(struct ttrpc_call *call, const ProtobufCMessage *msg, voi
 	}
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	metric.id = (char *)info.id;
-	metric.timestamp = timestamp(ttrpc_call_arena(call), &now);
+	metric.timestamp = shim_service_timestamp(ttrpc_call_arena(call), &now);
 	metric.data = &data;
 	resp.metrics = &metric;
 	ttrpc_reply(call, &resp.base);

@@ -21,16 +21,17 @@ static struct dv_err *lookup(const struct shim_service *s, const char *id, const
 	return task_lookup(s->tasks, id, exec_id, ret);
 }
 
-static Google__Protobuf__Timestamp *timestamp(struct dv_arena *arena, const struct timespec *ts)
+/* Go's zero time when there was no exit yet. */
+static Google__Protobuf__Timestamp *exited_at(struct ttrpc_call *call, const struct task_info *info)
 {
-	Google__Protobuf__Timestamp *pb = dv_arena_new(arena, Google__Protobuf__Timestamp);
+	static Google__Protobuf__Timestamp never = {
+		.base = PROTOBUF_C_MESSAGE_INIT(&google__protobuf__timestamp__descriptor),
+		.seconds = -62135596800,
+	};
+	Google__Protobuf__Timestamp *pb =
+		shim_service_timestamp(ttrpc_call_arena(call), &info->exited_at);
 
-	google__protobuf__timestamp__init(pb);
-	if (ts->tv_sec)
-		PB_TIMESTAMP_SET(pb, ts);
-	else /* Go's zero time: there was no exit yet */
-		pb->seconds = -62135596800;
-	return pb;
+	return pb ? pb : &never;
 }
 
 /* Ends a call whose answer is empty. */
@@ -98,7 +99,7 @@ static void on_state(struct ttrpc_call *call, const ProtobufCMessage *msg, void 
 	resp.stderr = (char *)info.stdio.err;
 	resp.terminal = info.stdio.is_terminal;
 	resp.exit_status = info.exit_status;
-	resp.exited_at = timestamp(ttrpc_call_arena(call), &info.exited_at);
+	resp.exited_at = exited_at(call, &info);
 	ttrpc_reply(call, &resp.base);
 }
 
@@ -201,7 +202,7 @@ static void deleted(void *arg, struct dv_err *take_e, const struct task_info *in
 	}
 	resp.pid = (uint32_t)info->pid;
 	resp.exit_status = info->exit_status;
-	resp.exited_at = timestamp(ttrpc_call_arena(call), &info->exited_at);
+	resp.exited_at = exited_at(call, info);
 	ttrpc_reply(call, &resp.base);
 }
 
@@ -239,7 +240,7 @@ static void exited(void *arg, struct dv_err *take_e, const struct task_info *inf
 		return;
 	}
 	resp.exit_status = info->exit_status;
-	resp.exited_at = timestamp(ttrpc_call_arena(call), &info->exited_at);
+	resp.exited_at = exited_at(call, info);
 	ttrpc_reply(call, &resp.base);
 }
 

@@ -96,6 +96,19 @@ struct rootfs_mount *shim_service_mounts(struct dv_arena *arena,
 	return out;
 }
 
+Google__Protobuf__Timestamp *shim_service_timestamp(struct dv_arena *arena,
+						    const struct timespec *ts)
+{
+	Google__Protobuf__Timestamp *pb;
+
+	if (!ts->tv_sec)
+		return NULL;
+	pb = dv_arena_new(arena, Google__Protobuf__Timestamp);
+	google__protobuf__timestamp__init(pb);
+	PB_TIMESTAMP_SET(pb, ts);
+	return pb;
+}
+
 /* ---- events -------------------------------------------------------------------------------------------- */
 
 static void publish_create(struct shim_service *s, const struct task_info *info)

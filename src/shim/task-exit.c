@@ -19,11 +19,6 @@
 
 enum { UNKNOWN_STATUS = 255 };
 
-static bool is_init(const struct task_proc *proc)
-{
-	return !*proc->exec_id;
-}
-
 /* ---- reporting -------------------------------------------------------------------------------- */
 
 static void answer_waits(struct task_proc *proc)
@@ -142,7 +137,7 @@ static void init_exited(struct task_proc *init)
 /* Reports the end, as soon as it may be. */
 static void settle(struct task_proc *proc)
 {
-	if (is_init(proc)) {
+	if (task_proc_is_init(proc)) {
 		init_exited(proc);
 		return;
 	}
@@ -172,7 +167,7 @@ void task_proc_started(struct task_proc *proc)
 	proc->is_starting = false;
 	if (proc->has_exited && proc->state != TASK_STOPPED) {
 		settle(proc);
-	} else if (!is_init(proc)) {
+	} else if (!task_proc_is_init(proc)) {
 		if (proc->task->init->has_exited) /* too late to be ended with the others */
 			kill_hard(proc);
 		report_init(proc->task); /* which may have waited for this one */
@@ -253,7 +248,7 @@ struct dv_err *task_proc_adopt(struct task_proc *proc, const char *pid_file)
 	 * As a child of ours that nobody has reaped it cannot be another process by now. Of a
 	 * runtime whose processes are not our children the end is seen, but not the status.
 	 */
-	if (is_init(proc))
+	if (task_proc_is_init(proc))
 		task->shares_pids = shares_pids(proc->pid);
 	e = io_pidfd_new(task->set->env->loop, proc->pid, -1, on_exit_event, proc, &proc->watch);
 	if (!e)

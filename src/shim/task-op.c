@@ -28,11 +28,6 @@ struct task_job {
 	bool is_queued, is_running;
 };
 
-static bool is_init(const struct task_proc *proc)
-{
-	return !*proc->exec_id;
-}
-
 /* ---- the queue ----------------------------------------------------------------------------- */
 
 static struct task_job *job_new(struct task_proc *proc, const struct task_request *request,
@@ -89,7 +84,8 @@ static void started(void *arg, struct dv_err *take_e)
 
 	if (!take_e) {
 		proc->state = task_next(TASK_START, proc->state);
-		task_publish(proc, is_init(proc) ? TASK_EVENT_START : TASK_EVENT_EXEC_STARTED);
+		task_publish(proc,
+			     task_proc_is_init(proc) ? TASK_EVENT_START : TASK_EVENT_EXEC_STARTED);
 	}
 	task_proc_started(proc);
 	finish(job, take_e);
@@ -101,7 +97,7 @@ static void run_start(struct task_job *job)
 	struct task *task = proc->task;
 
 	proc->is_starting = true;
-	if (is_init(proc))
+	if (task_proc_is_init(proc))
 		oci_call(task->set->env, &task->oci,
 			 &(struct oci_call){ .verb = "start",
 					     .args = { task->id },
@@ -241,7 +237,7 @@ static void drained(void *arg)
 	struct task_job *job = arg;
 	struct task *task = job->proc->task;
 
-	if (!is_init(job->proc)) {
+	if (!task_proc_is_init(job->proc)) {
 		remove_exec(job);
 		return;
 	}
@@ -264,7 +260,7 @@ static struct task_proc *starting_exec(const struct task *task)
 static void run_delete(struct task_job *job)
 {
 	struct task_proc *proc = job->proc;
-	struct task_proc *other = is_init(proc) ? starting_exec(proc->task) : NULL;
+	struct task_proc *other = task_proc_is_init(proc) ? starting_exec(proc->task) : NULL;
 
 	if (other)
 		finish(job,
@@ -315,7 +311,7 @@ static void run_kill(struct task_job *job)
 	char signal[16];
 	int r;
 
-	if (is_init(proc)) {
+	if (task_proc_is_init(proc)) {
 		/* In a namespace of its own the kernel takes the others along with init. */
 		bool is_all = job->request.is_all;
 
@@ -376,7 +372,7 @@ static struct dv_err *check_container(const struct task_proc *proc)
 {
 	const struct task_proc *init = proc->task->init;
 
-	if (is_init(proc) || (!init->has_exited && init->state != TASK_STOPPED))
+	if (task_proc_is_init(proc) || (!init->has_exited && init->state != TASK_STOPPED))
 		return NULL;
 	return dv_err_new(DV_PRECONDITION, "container %s init process is not running",
 			  proc->task->id);
@@ -394,9 +390,9 @@ static struct dv_err *judge(struct task_job *job)
 	if (r->deadline && uv_now(proc->task->set->env->loop) * 1000000 > r->deadline)
 		return dv_err_new(DV_DEADLINE, "%s: the time is up", name);
 	/* With kill --all there may be something left of a container that is stopped. */
-	if (r->op == TASK_KILL && r->is_all && is_init(proc))
+	if (r->op == TASK_KILL && r->is_all && task_proc_is_init(proc))
 		return NULL;
-	e = task_rule(!is_init(proc), r->op, proc->state, name);
+	e = task_rule(!task_proc_is_init(proc), r->op, proc->state, name);
 	if (!e && r->op == TASK_START)
 		e = check_container(proc);
 	dv_assert(e || ops[r->op].run);

@@ -106,6 +106,7 @@ struct task *task_find(const struct task_set *set, const char *id);
 void task_publish(struct task_proc *proc, enum task_event event);
 /* Identifiers of containerd: letters, digits and single . _ - between them, at most 76. */
 bool task_id_is_valid(const char *id);
+bool task_proc_is_init(const struct task_proc *proc);
 /* "container x" or "process y of container x", for messages; heap. */
 char *task_proc_name(const struct task_proc *proc);
 /* Opens the streams as the process wants them. */

@@ -252,7 +252,7 @@ void task_proc_remove(struct task_proc *proc)
 {
 	struct task_proc **link = &proc->task->execs;
 
-	if (*proc->exec_id) {
+	if (!task_proc_is_init(proc)) {
 		while (*link != proc)
 			link = &(*link)->next;
 		*link = proc->next;
@@ -264,9 +264,14 @@ void task_proc_remove(struct task_proc *proc)
 	task_proc_unref(proc);
 }
 
+bool task_proc_is_init(const struct task_proc *proc)
+{
+	return !*proc->exec_id;
+}
+
 char *task_proc_name(const struct task_proc *proc)
 {
-	if (!*proc->exec_id)
+	if (task_proc_is_init(proc))
 		return dv_printf("container %s", proc->task->id);
 	return dv_printf("process %s of container %s", proc->exec_id, proc->task->id);
 }
@@ -310,7 +315,7 @@ struct dv_err *task_check(const struct task_proc *proc, enum task_op op)
 	DV_CLEANUP(dv_freep) char *name = task_proc_name(proc);
 
 	/* Once it was reaped its pid may be another's, whose cgroup is none of ours. */
-	return task_rule(*proc->exec_id, op,
+	return task_rule(!task_proc_is_init(proc), op,
 			 op == TASK_STATS && proc->has_exited ? TASK_STOPPED : proc->state, name);
 }
 
