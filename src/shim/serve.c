@@ -54,6 +54,14 @@ static void server_closed(void *arg)
 								  .arg = s });
 }
 
+/* First of all: who comes now starts a shim of his own. */
+static void retire(void *arg)
+{
+	struct serve *s = arg;
+
+	shim_start_retire(s->listen_fd);
+}
+
 static void end(void *arg)
 {
 	struct serve *s = arg;
@@ -61,8 +69,7 @@ static void end(void *arg)
 	if (s->is_ending)
 		return;
 	s->is_ending = true;
-	/* First of all: who comes now starts a shim of his own. */
-	shim_start_retire(s->listen_fd);
+	retire(s);
 	ttrpc_server_close(s->server, server_closed, s);
 }
 
@@ -160,6 +167,7 @@ static struct dv_err *begin(struct serve *s)
 								   .events = s->events,
 								   .server = s->server,
 								   .program = opts->program,
+								   .on_retire = retire,
 								   .on_shutdown = end,
 								   .arg = s });
 	watch_signals(s);

@@ -28,6 +28,9 @@ struct dv_err *shim_options_from_any(const Google__Protobuf__Any *any, const str
 struct rootfs_mount *shim_service_mounts(struct dv_arena *arena,
 					 Containerd__Types__Mount *const *mounts, size_t n);
 
+/* Answers, and ends the shim if it has nothing to do. */
+void shim_service_shutdown(struct shim_service *s, struct ttrpc_call *call);
+
 /* In @arena; NULL for 0, which is not yet. */
 Google__Protobuf__Timestamp *shim_service_timestamp(struct dv_arena *arena,
 						    const struct timespec *ts);

@@ -232,8 +232,7 @@ static void on_shutdown(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 		ttrpc_fail(call, e);
 		return;
 	}
-	ttrpc_reply(call, NULL);
-	shim_service_end_if_unused(s);
+	shim_service_shutdown(s, call);
 }
 
 #define ROW(name, request, fn) \

@@ -440,11 +440,8 @@ static void on_connect(struct ttrpc_call *call, const ProtobufCMessage *msg, voi
 
 static void on_shutdown(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
 {
-	struct shim_service *s = arg;
-
 	(void)msg; /* `now` makes no difference: containers are not left alone */
-	ttrpc_reply(call, NULL);
-	shim_service_end_if_unused(s);
+	shim_service_shutdown(arg, call);
 }
 
 /* ---- the table ---------------------------------------------------------------------------------------------------- */

@@ -15,13 +15,15 @@ struct shim_service;
 
 /*
  * Everything is borrowed and outlives the service. @on_shutdown: Shutdown was asked for and
- * there is no container left; the reply is on its way.
+ * there is no container left; the reply is on its way. @on_retire: it will be, and nobody is to
+ * find the socket any more.
  */
 struct shim_service_opts {
 	struct shim_env *env;
 	struct shim_events *events;
 	struct ttrpc_server *server;
 	const char *program; /* our own executable */
+	void (*on_retire)(void *arg);
 	void (*on_shutdown)(void *arg);
 	void *arg;
 };
