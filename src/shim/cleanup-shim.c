@@ -82,7 +82,8 @@ static bool is_shim(const struct cleanup *c, pid_t pid)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
 	n = sys_read_file_at(AT_FDCWD, path, line, COMMAND_MAX);
-	return n > 0 && has_words(line, (size_t)n, "-namespace", c->opts->env->ns);
+	/* One that is ending has given its memory back, and still listens for a moment. */
+	return n == 0 || (n > 0 && has_words(line, (size_t)n, "-namespace", c->opts->env->ns));
 }
 
 static bool kill_shim(struct cleanup *c, pid_t pid)
