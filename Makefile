@@ -84,7 +84,7 @@ lint: ## layers, banned calls, headers, sizes, formatting
 asan: setup ## the unit tests and a container's life under AddressSanitizer and UBSan
 	@tools/configure $(BUILD)-asan -Dstatic=false -Db_sanitize=address,undefined -Dbuildtype=debug
 	ninja -C $(BUILD)-asan --quiet meson-test-prereq
-	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		meson test -C $(BUILD)-asan --no-rebuild --print-errorlogs --suite unit
 	ninja -C $(BUILD)-asan $(OCI)
 	tools/asan-life $(BUILD)-asan

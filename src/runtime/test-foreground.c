@@ -203,6 +203,7 @@ Test(foreground, passes_readiness_on)
 	cr_assert_eq(status, 8);
 	if (waitpid(receiver, &status, 0) == receiver)
 		cr_assert_eq(status, 0);
+	rt_launch_fini(&l);
 	(void)sys_remove_tree(open("/tmp", O_RDONLY | O_CLOEXEC), dir + 5);
 }
 

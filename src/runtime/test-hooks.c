@@ -17,10 +17,12 @@
 #include "state-private.h"
 #include "sys/file.h"
 
+static struct dv_arena arena; /* of what one test makes */
 static char dir[] = "/tmp/test-hooks-XXXXXX";
 
 static void make_dir(void)
 {
+	dv_arena_init(&arena);
 	cr_assert_not_null(mkdtemp(dir));
 	cr_assert_eq(chdir(dir), 0);
 	setenv("INHERITED", "yes", 1);
@@ -32,6 +34,7 @@ static void remove_dir(void)
 
 	cr_assert_eq(chdir("/"), 0);
 	cr_assert_eq(sys_remove_tree(tmp, dir + 5), 0);
+	dv_arena_fini(&arena);
 }
 
 TestSuite(hooks, .init = make_dir, .fini = remove_dir, .timeout = 30);
@@ -40,7 +43,7 @@ static struct spec_hook shell(const char *script)
 {
 	struct spec_hook h = { .path = "/bin/sh", .n_args = 3 };
 
-	h.args = dv_new_n(const char *, 3);
+	h.args = dv_arena_new_n(&arena, const char *, 3);
 	h.args[0] = "sh";
 	h.args[1] = "-c";
 	h.args[2] = script;
@@ -65,11 +68,12 @@ static void fails(struct spec_hook h, const char *message)
 	cr_assert_str_eq(dv_err_message(e), message);
 }
 
+/* Valid until the next call. */
 static char *contents(const char *path)
 {
-	char *buf = dv_alloc(4 << 20);
+	static char buf[4 << 20];
 
-	cr_assert_geq(sys_read_file_at(AT_FDCWD, path, buf, 4 << 20), 0, "%s", path);
+	cr_assert_geq(sys_read_file_at(AT_FDCWD, path, buf, sizeof(buf)), 0, "%s", path);
 	return buf;
 }
 
@@ -160,7 +164,7 @@ Test(hooks, may_leave_a_large_state_unread)
 {
 	struct spec_hook deaf = shell("exec <&-; exit 0"), cat = shell("cat >state");
 	size_t n = 3 << 20;
-	char *state = dv_alloc(n + 1);
+	char *state = dv_arena_alloc(&arena, n + 1);
 
 	memset(state, 'x', n);
 	cr_assert_null(run(&deaf, 1, SPEC_HOOK_PRESTART, state));
@@ -260,7 +264,7 @@ Test(hooks, with_too_many_arguments_are_refused)
 	struct spec_hook h = { .path = "/bin/true", .n_args = 100000 };
 	char text[RT_TEXT_MAX] = "";
 
-	h.args = dv_alloc(h.n_args * sizeof(*h.args));
+	h.args = dv_arena_alloc(&arena, h.n_args * sizeof(*h.args));
 	cr_assert_eq(rt_hook_run(&h, NULL, "{}", 2, text), -E2BIG);
 }
 

@@ -368,20 +368,23 @@ Test(task, create_that_cannot_be_undone_leaves_no_process)
 
 	put("late", "", 0600);
 	put("fail-delete", "", 0600);
-	fx.is_done = false;
-	task_create(fx.set,
-		    &(struct task_create){ .id = "c1",
-					   .bundle = fx.dir,
-					   .stdio = { "", "", "", false },
-					   .options = &options,
-					   .deadline = uv_hrtime() + 500 * 1000000 },
-		    on_done, NULL);
-	turn_until(&fx.is_done);
-	T_INT(fx.code, ==, DV_DEADLINE);
-	T_INT(task_set_count(fx.set), ==, 0);
-	T_INT(sys_read_file_at(fx.fd, "late", text, sizeof(text)), >, 0);
+	/* The time must not be up before the runtime has got as far as its init. */
+	for (uint64_t ms = 500; !*text && ms < 20000; ms *= 2) {
+		fx.is_done = false;
+		task_create(fx.set,
+			    &(struct task_create){ .id = "c1",
+						   .bundle = fx.dir,
+						   .stdio = { "", "", "", false },
+						   .options = &options,
+						   .deadline = uv_hrtime() + ms * 1000000 },
+			    on_done, NULL);
+		turn_until(&fx.is_done);
+		T_INT(fx.code, ==, DV_DEADLINE);
+		T_INT(task_set_count(fx.set), ==, 0);
+		T_INT(sys_read_file_at(fx.fd, "late", text, sizeof(text)), >=, 0);
+	}
 	pid = (pid_t)strtol(text, NULL, 10);
-	T_INT(pid, >, 0);
+	cr_assert_gt(pid, 0);
 	while (kill(pid, 0) == 0)
 		uv_run(&fx.loop, UV_RUN_NOWAIT);
 }
