@@ -22,16 +22,21 @@ struct dv_err *task_console_open(struct task *task, struct task_console *ret)
 {
 	static unsigned counter;
 	struct task_console console = { .listen_fd = -1, .dir_fd = task->bundle_fd };
+	DV_CLEANUP(sys_closep) int fd = -1;
 	int r;
 
 	snprintf(console.name, sizeof(console.name), "console-%u.sock", ++counter);
 	snprintf(console.path, sizeof(console.path), "/proc/%d/fd/%d/%s", (int)getpid(),
 		 console.dir_fd, console.name);
 	(void)sys_unlinkat(console.dir_fd, console.name, 0);
-	r = sys_unix_listen(console.path, 1);
+	fd = r = sys_unix_socket();
+	if (r >= 0)
+		r = sys_unix_bind(fd, console.path, 0600);
+	if (r >= 0)
+		r = sys_listen(fd, 1);
 	if (r < 0)
 		return dv_err_sys(r, "container %s: make the socket for its terminal", task->id);
-	console.listen_fd = r;
+	console.listen_fd = dv_steal_fd(&fd);
 	*ret = console;
 	return NULL;
 }

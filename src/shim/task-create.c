@@ -2,6 +2,9 @@
 /*
  * Making a container: mount, open the streams, have the runtime create it, take on its init.
  * Each step's failure undoes those before it.
+ *
+ * To undo takes the runtime a moment, and a client whose deadline has passed may ask again at once:
+ * then the new container waits until there is nothing left of the old one.
  */
 
 #include <fcntl.h>
@@ -19,7 +22,7 @@ struct create {
 	task_done_fn done;
 	void *arg;
 	struct task_console console; /* listen_fd -1: no terminal */
-	bool is_mounted;
+	bool is_mounted, is_undoing;
 	struct dv_err *error; /* while it is being undone */
 };
 
@@ -32,9 +35,43 @@ static void create_free(struct create *c)
 	free(c);
 }
 
-static void undo(struct create *c)
+static void begin(struct create *c);
+
+/* Its task is not to be any more; c->error is the answer. */
+static void drop(struct create *c)
 {
 	struct task *task = c->task;
+
+	task->create = NULL;
+	task_remove(task);
+	task_proc_remove(task->init);
+	c->done(c->arg, dv_steal(&c->error), NULL);
+	create_free(c);
+}
+
+/* The one that has waited longest for @id. */
+static struct create *next_waiting(const struct task_set *set, const char *id)
+{
+	struct create *found = NULL;
+
+	for (struct task *task = set->tasks; task; task = task->next) {
+		if (task->is_waiting && dv_streq(task->id, id))
+			found = task->create;
+	}
+	return found;
+}
+
+static struct dv_err *exists(const char *id)
+{
+	return dv_err_new(DV_EXISTS, "container %s already exists", id);
+}
+
+static void undo(struct create *c)
+{
+	DV_CLEANUP(dv_freep) char *id = dv_strdup(c->task->id);
+	struct task_set *set = c->task->set;
+	struct task *task = c->task;
+	struct create *next;
 	struct dv_err *e;
 
 	if (c->is_mounted) {
@@ -44,10 +81,12 @@ static void undo(struct create *c)
 			       dv_err_message(e));
 		dv_err_free(e);
 	}
-	task_remove(task);
-	task_proc_remove(task->init);
-	c->done(c->arg, dv_steal(&c->error), NULL);
-	create_free(c);
+	drop(c);
+	next = next_waiting(set, id);
+	if (next) {
+		next->task->is_waiting = false;
+		begin(next);
+	}
 }
 
 static void runtime_undone(void *arg, struct dv_err *take_e)
@@ -68,6 +107,7 @@ static void fail_with_runtime(struct create *c, struct dv_err *take_e)
 	struct task *task = c->task;
 
 	c->error = take_e;
+	c->is_undoing = true;
 	task->init->watch = io_pidfd_free(task->init->watch);
 	oci_call(task->set->env, &task->oci,
 		 &(struct oci_call){ .verb = "delete",
@@ -99,6 +139,17 @@ static struct dv_err *take_on(struct create *c)
 	return e;
 }
 
+/* It was in time after all: those who waited for its end have come too late. */
+static void refuse_waiting(const struct task_set *set, const char *id)
+{
+	struct create *c;
+
+	while ((c = next_waiting(set, id))) {
+		c->error = exists(id);
+		drop(c);
+	}
+}
+
 static void runtime_created(void *arg, struct dv_err *take_e)
 {
 	struct create *c = arg;
@@ -117,11 +168,13 @@ static void runtime_created(void *arg, struct dv_err *take_e)
 		return;
 	}
 	c->task->is_created = true;
+	c->task->create = NULL;
 	task_oom_open(c->task);
 	task_publish(init, TASK_EVENT_CREATE);
 	task_proc_started(init);
 	task_info(init, &info);
 	c->done(c->arg, NULL, &info);
+	refuse_waiting(c->task->set, c->task->id);
 	create_free(c);
 }
 
@@ -198,8 +251,27 @@ static struct dv_err *prepare(struct create *c)
 	return e;
 }
 
+static bool is_being_undone(const struct task *task)
+{
+	const struct create *c = task->create;
+
+	return c && (c->is_undoing || (c->deadline && c->deadline <= uv_hrtime()));
+}
+
+static void begin(struct create *c)
+{
+	struct dv_err *e = prepare(c);
+
+	if (e)
+		fail(c, dv_err_wrap(e, "container %s", c->task->id));
+	else
+		task_stdio_open(c->task->init, stdio_opened, c);
+}
+
 static struct dv_err *check(struct task_set *set, const struct task_create *create)
 {
+	const struct task *old;
+
 	if (!task_id_is_valid(create->id))
 		return dv_err_new(DV_INVALID, "container id \"%.100s\" is not an identifier",
 				  create->id);
@@ -209,15 +281,15 @@ static struct dv_err *check(struct task_set *set, const struct task_create *crea
 	if (create->is_restore)
 		return dv_err_new(DV_UNIMPLEMENTED, "container %s: restore is not supported yet",
 				  create->id);
-	if (task_find(set, create->id))
-		return dv_err_new(DV_EXISTS, "container %s already exists", create->id);
-	return NULL;
+	old = task_find(set, create->id);
+	return old && !is_being_undone(old) ? exists(create->id) : NULL;
 }
 
 void task_create(struct task_set *set, const struct task_create *create, task_done_fn done,
 		 void *arg)
 {
 	struct dv_err *e = check(set, create);
+	bool has_old = task_find(set, create->id) != NULL;
 	struct create *c;
 
 	if (e) {
@@ -231,9 +303,8 @@ void task_create(struct task_set *set, const struct task_create *create, task_do
 			      .arg = arg,
 			      .console.listen_fd = -1 };
 	(void)task_proc_ref(c->task->init);
-	e = prepare(c);
-	if (e)
-		fail(c, dv_err_wrap(e, "container %s", create->id));
-	else
-		task_stdio_open(c->task->init, stdio_opened, c);
+	c->task->create = c;
+	c->task->is_waiting = has_old;
+	if (!has_old)
+		begin(c);
 }

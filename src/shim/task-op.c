@@ -314,6 +314,10 @@ static void run_kill(struct task_job *job)
 	if (task_proc_is_init(proc)) {
 		/* In a namespace of its own the kernel takes the others along with init. */
 		bool is_all = job->request.is_all;
+		static unsigned counter;
+		/* It runs beside others, whose words are not to be taken for its own. */
+		DV_CLEANUP(dv_freep)
+		char *log = dv_printf("%s/kill-%u.log", task->bundle, ++counter);
 
 		snprintf(signal, sizeof(signal), "%d", job->request.signo);
 		oci_call(task->set->env, &task->oci,
@@ -321,6 +325,7 @@ static void run_kill(struct task_job *job)
 					     .args = { is_all ? "--all" : task->id,
 						       is_all ? task->id : signal,
 						       is_all ? signal : NULL },
+					     .log = log,
 					     .deadline = job->request.deadline },
 			 killed, job);
 		return;

@@ -63,6 +63,8 @@ struct task_proc {
 	size_t n_process;
 };
 
+struct create; /* task-create.c */
+
 struct task {
 	struct task_set *set;
 	struct task *next;
@@ -77,6 +79,8 @@ struct task {
 	struct task_proc *init;
 	struct task_proc *execs;
 	bool is_created; /* visible to others */
+	struct create *create; /* while it is being made */
+	bool is_waiting; /* until another one of its id is undone; not to be found */
 	bool shares_pids; /* the end of init does not end the others: we do */
 	bool is_killing; /* that is being done */
 

@@ -85,7 +85,7 @@ void task_set_dump(const struct task_set *set)
 struct task *task_find(const struct task_set *set, const char *id)
 {
 	for (struct task *task = set->tasks; task; task = task->next) {
-		if (dv_streq(task->id, id))
+		if (!task->is_waiting && dv_streq(task->id, id))
 			return task;
 	}
 	return NULL;

@@ -413,6 +413,36 @@ Test(task, stdin_closed_before_the_start)
 	sys_close(fd);
 }
 
+/* A client whose deadline has passed asks again at once, while the runtime still undoes. */
+Test(task, create_again_waits_until_the_first_is_undone)
+{
+	DV_CLEANUP(dv_freep) char *binary = dv_printf("%s/runtime-under-test", fx.dir);
+	struct shim_options options = { .binary_name = binary };
+	uint64_t deadline = uv_hrtime() + 100 * 1000000;
+
+	put("hang-create", "", 0600);
+	task_create(fx.set,
+		    &(struct task_create){ .id = "c1",
+					   .bundle = fx.dir,
+					   .stdio = { "", "", "", false },
+					   .options = &options,
+					   .deadline = deadline },
+		    on_done, NULL);
+	T_INT(create("c1"), ==, DV_EXISTS); /* in time still: of these two one is wrong */
+	while (uv_hrtime() <= deadline)
+		uv_run(&fx.loop, UV_RUN_NOWAIT);
+	(void)sys_unlinkat(fx.fd, "hang-create", 0);
+	fx.is_done = false;
+	fx.code = DV_UNKNOWN;
+	T_INT(create("c1"), ==, DV_DEADLINE); /* the answer to the first one comes first */
+	fx.is_done = false;
+	turn_until(&fx.is_done);
+	T_INT(fx.code, ==, 0);
+	T_INT(task_set_count(fx.set), ==, 1);
+	T_STR(fx.events.data, "create c1");
+	T_INT(ask("c1", "", TASK_DELETE), ==, 0);
+}
+
 /* ---- requests that are wrong -------------------------------------------------------------------------------- */
 
 Test(task, bad_ids)

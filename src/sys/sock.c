@@ -147,29 +147,6 @@ int sys_unix_listen_dgram(int dirfd, const char *name)
 	return fd;
 }
 
-int sys_unix_listen(const char *path, int backlog)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	socklen_t len;
-	int fd, r = 0;
-
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(sa.sun_path, path, strlen(path));
-	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-	if (path[0] == '@')
-		sa.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, backlog) < 0)
-		r = -errno;
-	if (r == 0)
-		return fd;
-	sys_close(fd);
-	return r;
-}
-
 ssize_t sys_send(int fd, const void *p, size_t n, int flags)
 {
 	ssize_t r;

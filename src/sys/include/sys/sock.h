@@ -21,8 +21,6 @@ int sys_accept(int fd); /* does not block, nor does what it returns */
 int sys_peer_uid(int fd, uid_t *ret); /* who connected, by SO_PEERCRED */
 int sys_unix_connect_dgram(const char *path); /* "@name" is abstract */
 int sys_unix_listen_dgram(int dirfd, const char *name);
-/* A stream socket that listens; -ENAMETOOLONG above 107 bytes. "@name" is abstract. */
-int sys_unix_listen(const char *path, int backlog);
 ssize_t sys_send(int fd, const void *p, size_t n, int flags);
 ssize_t sys_recv(int fd, void *p, size_t n, int flags);
 #define SYS_FDS_MAX 16
