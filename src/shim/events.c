@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/containerd/events-service.pb-c.h"
+#include "api/containerd/events-ttrpc.pb-c.h"
 #include "api/containerd/events.pb-c.h"
 #include "base/mem.h"
 #include "events-private.h"

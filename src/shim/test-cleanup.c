@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/containerd/events-service.pb-c.h"
+#include "api/containerd/events-ttrpc.pb-c.h"
 #include "api/containerd/events.pb-c.h"
 #include "api/containerd/task.pb-c.h"
 #include "base/mem.h"
