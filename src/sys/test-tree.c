@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "sys/file.h"
@@ -152,4 +153,42 @@ Test(tree, remove_takes_many_entries)
 	cr_expect_eq(sys_remove_tree(root, "many"), 0);
 	cr_expect(!exists("many"));
 	cr_expect_eq(sys_remove_tree(root, "many"), 0, "gone already is fine");
+}
+
+/* Far deeper than descriptors, stack and PATH_MAX reach. */
+Test(tree, remove_takes_deep_trees, .timeout = 100)
+{
+	int fd, next;
+
+	cr_assert_eq(sys_mkdirat(root, "deep", 0755), 0);
+	fd = sys_openat(root, "deep", O_RDONLY | O_DIRECTORY, 0);
+	for (int i = 0; i < 10 * 1000; i++) {
+		cr_assert_eq(sys_mkdirat(fd, "d", 0755), 0);
+		if (i % 1000 == 0)
+			sys_close(sys_openat(fd, "file", O_CREAT | O_WRONLY, 0600));
+		next = sys_openat(fd, "d", O_RDONLY | O_DIRECTORY, 0);
+		cr_assert_geq(next, 0);
+		sys_close(fd);
+		fd = next;
+	}
+	sys_close(fd);
+	cr_expect_eq(sys_remove_tree(root, "deep"), 0);
+	cr_expect(!exists("deep"));
+}
+
+Test(tree, remove_stays_out_of_mounts)
+{
+	char path[96];
+
+	expect_dir("/d/a/mnt", "d/a/mnt");
+	expect_dir("/d/b/c", "d/b/c");
+	snprintf(path, sizeof(path), "%s/d/a/mnt", top);
+	if (mount("davit-test", path, "tmpfs", 0, NULL) != 0)
+		cr_skip_test("no mounts here");
+	sys_close(sys_mkfile_in_root(root, "/d/a/mnt/keep", 0600));
+	cr_expect_neq(sys_remove_tree(root, "d"), 0);
+	cr_expect(exists("d/a/mnt/keep"));
+	cr_expect(!exists("d/b"), "the rest goes");
+	cr_assert_eq(umount(path), 0);
+	cr_expect_eq(sys_remove_tree(root, "d"), 0);
 }

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Making and removing trees by descriptor. The tree may belong to somebody hostile who
- * changes it meanwhile: every step is relative to a descriptor that was resolved inside
- * the root, so the worst outcome is an error.
+ * Making trees by descriptor. The tree may belong to somebody hostile who changes it
+ * meanwhile: every step is relative to a descriptor that was resolved inside the root, so the
+ * worst outcome is an error.
  */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "sys/file.h"
 
-enum { MAX_LINKS = 40, MAX_DEPTH = 64 };
+enum { MAX_LINKS = 40 };
 
 /* The directory of the longest existing prefix of @path; *rest is what is missing behind it. */
 static int open_prefix(int rootfd, char *path, const char **rest)
@@ -183,77 +180,4 @@ int sys_mkfile_in_root(int rootfd, const char *path, mode_t mode)
 			break;
 	}
 	return fd;
-}
-
-struct linux_dirent64_head {
-	uint64_t ino;
-	int64_t off;
-	unsigned short reclen;
-	unsigned char type;
-	char name[];
-};
-
-static int remove_at(int dirfd, const char *name, int depth);
-
-static int remove_entries(int fd, int depth)
-{
-	_Alignas(8) char buf[4096];
-	int removed = 1, r;
-	long n;
-
-	/* Entries vanish while we read: start over until a pass finds none. */
-	while (removed) {
-		removed = 0;
-		if (lseek(fd, 0, SEEK_SET) < 0)
-			return -errno;
-		while ((n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
-			for (long at = 0; at < n;) {
-				struct linux_dirent64_head *d = (void *)(buf + at);
-
-				at += d->reclen;
-				if (strcmp(d->name, ".") == 0 || strcmp(d->name, "..") == 0)
-					continue;
-				r = remove_at(fd, d->name, depth + 1);
-				if (r < 0)
-					return r;
-				removed = 1;
-			}
-		}
-		if (n < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-static int remove_at(int dirfd, const char *name, int depth)
-{
-	int fd, r;
-
-	r = sys_unlinkat(dirfd, name, 0);
-	if (r == 0 || r == -ENOENT)
-		return 0;
-	if (r != -EISDIR && r != -EPERM)
-		return r;
-	r = sys_unlinkat(dirfd, name, AT_REMOVEDIR);
-	if (r == 0 || r == -ENOENT)
-		return 0;
-	if (r != -ENOTEMPTY && r != -EEXIST)
-		return r;
-	if (depth >= MAX_DEPTH)
-		return -ELOOP;
-	/* The caller's own words may be any path; what is found below may not lead elsewhere. */
-	fd = sys_openat2(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
-			 depth == 0 ? 0 : RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	r = remove_entries(fd, depth);
-	sys_close(fd);
-	if (r < 0)
-		return r;
-	return sys_unlinkat(dirfd, name, AT_REMOVEDIR);
-}
-
-int sys_remove_tree(int dirfd, const char *name)
-{
-	return remove_at(dirfd, name, 0);
 }

@@ -72,7 +72,10 @@ int sys_unlock(int fd);
 /* CLOSE_RANGE_CLOEXEC or hard close of everything from @first on. */
 int sys_close_range(unsigned first, unsigned last, unsigned flags);
 
-/* Removes a tree below @dirfd without following links or crossing into other mounts. */
+/*
+ * Removes a tree below @dirfd without following links or crossing into other mounts, however deep
+ * it is. What cannot be removed stays, and the rest goes: returns the first error.
+ */
 int sys_remove_tree(int dirfd, const char *name);
 
 /*
