@@ -5,7 +5,7 @@
  * containerd's filter language. A list of texts matches what any of them matches; a text is
  * selectors joined by commas, all of which must match:
  *
- *	name==busybox,labels."containerd.io/gc.root",image~=/alpine:3\.[0-9]+/
+ *	name==busybox,labels."containerd.io/gc.root",image~=/alpine:3[.][0-9]+/
  *
  * A selector is a path of fields, and nothing (is it there?), or one of == != ~= and a value.
  * Parts of the path and values may be quoted as in Go; the pattern of ~= also by / or |. Patterns
