@@ -6,7 +6,8 @@
  * there was none for a while, so that an idle process has one thread. Work owns its input; its
  * result is handed back to the loop.
  *
- * And the way back: a post from any thread is run by the loop.
+ * And the way back: a post from any thread is run by the loop. A pool keeps no loop running, also
+ * with work in it.
  */
 
 #include <stddef.h>

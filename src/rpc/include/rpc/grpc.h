@@ -163,7 +163,8 @@ struct grpc_client_opts {
 	uv_loop_t *loop;
 	const char *path; /* of the socket; "unix://" in front is allowed */
 	size_t max_message; /* of replies; 0: GRPC_MESSAGE_MAX */
-	uint64_t connect_ns; /* 0: 10 s, in which a socket that does not exist yet is waited for... */
+	uint64_t
+		connect_ns; /* 0: 10 s, in which a socket that does not exist yet is waited for... */
 	bool is_patient; /* ... if this is set; else a missing socket fails at once */
 };
 
@@ -207,7 +208,8 @@ struct grpc_stream_opts {
 	struct grpc_request request; /* .reply: type of the server's messages, too */
 	bool is_client_stream; /* .msg, if there is one, is the first message */
 	bool is_server_stream;
-	grpc_data_fn data; /* the server's messages, until grpc_stream_next(); its end is the result */
+	grpc_data_fn
+		data; /* the server's messages, until grpc_stream_next(); its end is the result */
 	grpc_result_fn result; /* with neither error nor reply at the end of a server's stream */
 	void (*writable)(void *arg); /* as grpc_call_on_writable(); may be NULL */
 	void *arg;
