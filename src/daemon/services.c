@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which services there are. */
+
+#include "services.h"
+
+#include "service.h"
+
+static const struct grpc_service *const services[] = {
+	&daemon_version_service,
+};
+
+void daemon_services_add(struct daemon *d, struct grpc_server *server)
+{
+	for (size_t i = 0; i < DV_ARRAY_SIZE(services); i++)
+		grpc_server_add(server, services[i], d);
+}

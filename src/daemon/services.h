@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The tables of the files in grpc/, one for each service. */
+
+#include "rpc/grpc.h"
+
+extern const struct grpc_service daemon_version_service;
