@@ -157,6 +157,17 @@ ssize_t sys_send(int fd, const void *p, size_t n, int flags)
 	return r < 0 ? -errno : r;
 }
 
+ssize_t sys_send_v(int fd, const struct iovec *pieces, size_t n, int flags)
+{
+	struct msghdr m = { .msg_iov = (struct iovec *)pieces, .msg_iovlen = n };
+	ssize_t r;
+
+	do
+		r = sendmsg(fd, &m, flags | MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
 ssize_t sys_recv(int fd, void *p, size_t n, int flags)
 {
 	ssize_t r;

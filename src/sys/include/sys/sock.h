@@ -22,6 +22,8 @@ int sys_peer_uid(int fd, uid_t *ret); /* who connected, by SO_PEERCRED */
 int sys_unix_connect_dgram(const char *path); /* "@name" is abstract */
 int sys_unix_listen_dgram(int dirfd, const char *name);
 ssize_t sys_send(int fd, const void *p, size_t n, int flags);
+struct iovec;
+ssize_t sys_send_v(int fd, const struct iovec *pieces, size_t n, int flags); /* several pieces */
 ssize_t sys_recv(int fd, void *p, size_t n, int flags);
 #define SYS_FDS_MAX 16
 int sys_send_fds(int sock, const void *p, size_t n, const int *fds, size_t n_fds);
