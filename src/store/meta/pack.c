@@ -10,12 +10,12 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "codec/digest.h"
 #include "meta-private.h"
 
-#define ID_MAX	     76
-#define LABEL_MAX    4096
-#define LABEL_SHOWN  64
-#define DIGEST_SHOWN 200
+#define ID_MAX	    76
+#define LABEL_MAX   4096
+#define LABEL_SHOWN 64
 
 static bool is_alnum(char c)
 {
@@ -66,18 +66,10 @@ struct dv_err *meta_labels_check(const char *what, const struct meta_labels *lab
 
 struct dv_err *meta_digest_check(const char *what, const char *digest)
 {
-	size_t want = 0;
+	struct dv_digest d;
+	struct dv_err *e = dv_digest_parse(digest, &d);
 
-	if (dv_starts_with(digest, "sha256:"))
-		want = 64;
-	else if (dv_starts_with(digest, "sha512:"))
-		want = 128;
-	if (!want || strlen(digest) != 7 + want || strspn(digest + 7, "0123456789abcdef") != want)
-		return dv_err_new(DV_INVALID,
-				  "%s \"%.*s\" invalid: expected sha256: or sha512: and lower-case "
-				  "hexadecimal digits: invalid argument",
-				  what, DIGEST_SHOWN, digest);
-	return NULL;
+	return e ? dv_err_wrap(e, "%s", what) : NULL;
 }
 
 /* Behind the NUL. */

@@ -36,6 +36,8 @@ struct snapshots_opts {
 	const char *root; /* of the daemon; drivers have directories below */
 	struct meta *meta; /* borrowed */
 	bool is_rootless; /* overlayfs with userxattr */
+	const char *const *overlay_options; /* more mount options of overlayfs */
+	size_t n_overlay_options;
 	/*
 	 * There is something to be done in the background: call snapshots_work() from a thread that
 	 * may block for long. Called from any thread, never twice for the same kind before that kind
