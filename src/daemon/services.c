@@ -6,6 +6,8 @@
 #include "service.h"
 
 static const struct grpc_service *const services[] = {
+	&daemon_content_service,
+	&daemon_snapshots_service,
 	&daemon_version_service,
 };
 

@@ -5,4 +5,6 @@
 
 #include "rpc/grpc.h"
 
+extern const struct grpc_service daemon_content_service;
+extern const struct grpc_service daemon_snapshots_service;
 extern const struct grpc_service daemon_version_service;

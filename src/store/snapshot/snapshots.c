@@ -276,6 +276,7 @@ struct dv_err *snapshots_open(const struct snapshots_opts *opts, struct snapshot
 	s->meta = opts->meta;
 	s->wake = opts->wake;
 	s->arg = opts->arg;
+	s->is_woken[SNAPSHOTS_REMOVE] = s->is_woken[SNAPSHOTS_SYNC] = true;
 	pthread_mutex_init(&s->lock, NULL);
 	n = sys_read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", s->boot_id,
 			     sizeof(s->boot_id));

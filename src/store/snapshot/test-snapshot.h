@@ -51,6 +51,8 @@ static inline void rig_open(struct rig *r)
 	T_OK(meta_open(&(struct meta_opts){ .dir = r->dir }, &r->m));
 	opts.meta = r->m;
 	T_OK(snapshots_open(&opts, &r->s));
+	T_OK(snapshots_work(r->s, SNAPSHOTS_REMOVE));
+	T_OK(snapshots_work(r->s, SNAPSHOTS_SYNC));
 }
 
 static inline void rig_close(struct rig *r)

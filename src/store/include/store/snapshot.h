@@ -41,7 +41,8 @@ struct snapshots_opts {
 	/*
 	 * There is something to be done in the background: call snapshots_work() from a thread that
 	 * may block for long. Called from any thread, never twice for the same kind before that kind
-	 * was worked on. NULL: somebody calls snapshots_work() anyway.
+	 * was worked on, and not before the first snapshots_work() of each kind, which is due
+	 * after snapshots_open(). NULL: somebody calls snapshots_work() anyway.
 	 */
 	void (*wake)(void *arg, enum snapshots_work kind);
 	void *arg;
