@@ -420,10 +420,15 @@ static void unlink_flow(struct grpc_flow *f)
 void grpc_flow_detach(struct grpc_flow *f, uint32_t error_code)
 {
 	struct grpc_h2 *h = f->h2;
+	bool is_over;
 
 	if (!h)
 		return;
+	/* With both ends closed nghttp2 is about to drop the stream. */
+	is_over = f->is_end && nghttp2_session_get_stream_local_close(h->session, f->id) != 0;
 	unlink_flow(f);
+	if (is_over)
+		return;
 	nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, f->id, error_code);
 	grpc_h2_touch(h);
 }
