@@ -12,11 +12,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/config.h"
 #include "io/work.h"
 #include "rpc/grpc.h"
 
+struct Containerd__Types__Envelope;
 struct content;
-struct daemon_config;
 struct events;
 struct gc;
 struct meta;
@@ -24,13 +25,16 @@ struct plugins;
 struct snapshots;
 struct streams;
 struct tasks;
+struct ttrpc_server;
 
 struct daemon {
 	uv_loop_t *loop;
 	const struct dv_log *log; /* any thread */
-	const struct daemon_config *config; /* a reload replaces it, on the loop */
-	const char *root, *state; /* directories, absolute */
-	const char *address; /* of the gRPC socket, absolute */
+	const struct daemon_config *config;
+	const char *program_dir; /* where our other programs are */
+	const char *const *envp; /* of shims */
+	char *ttrpc_address; /* a path */
+	int root_lock, state_lock; /* held while we live */
 
 	struct io_work_pool *fast; /* metadata: what takes micro- or milliseconds */
 	struct io_work_pool *slow; /* trees, blobs, processes that are waited for */
@@ -45,6 +49,10 @@ struct daemon {
 	struct plugins *plugins;
 	struct streams *streams;
 	struct grpc_server *server;
+	struct ttrpc_server *ttrpc;
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+	unsigned n_closing; /* servers that are being closed */
 };
 
 /*
@@ -53,6 +61,10 @@ struct daemon {
  */
 void daemon_publish(struct daemon *d, const char *ns, const char *topic,
 		    const ProtobufCMessage *event);
+
+/* One that a shim or a client hands on: time and namespace are kept. DV_INVALID. The loop's. */
+struct dv_err *daemon_forward(struct daemon *d, const struct Containerd__Types__Envelope *envelope)
+	DV_CHECK;
 
 /* Something was deleted, or a lease has ended: the collector shall look. From any thread. */
 void daemon_gc_kick(struct daemon *d);

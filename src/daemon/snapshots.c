@@ -56,7 +56,7 @@ static bool is_rootless(void)
 struct dv_err *daemon_snapshots_open(struct daemon *d)
 {
 	struct snapshots_opts opts = {
-		.root = d->root,
+		.root = d->config->root,
 		.meta = d->meta,
 		.is_rootless = is_rootless(),
 		.wake = wake,

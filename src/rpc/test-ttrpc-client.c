@@ -189,6 +189,34 @@ Test(ttrpc_client, loss_and_return)
 	rig_fini(&rig);
 }
 
+static void on_loss(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+/* An idle connection is watched as well. */
+Test(ttrpc_client, loss_is_told)
+{
+	struct result got = { 0 };
+	struct ttrpc_client *c;
+	unsigned n_lost = 0;
+	struct rig rig;
+
+	rig_init(&rig, NULL);
+	c = ttrpc_client_new(&rig.loop, rig.path);
+	ttrpc_client_on_loss(c, on_loss, &n_lost);
+	call_state(c, "Echo", "hello", 0, &got);
+	RUN_UNTIL(&rig.loop, got.is_there);
+	T_INT(n_lost, ==, 0);
+	ttrpc_server_close(rig.server, NULL, NULL);
+	rig.server = NULL;
+	rig.is_closed = true;
+	RUN_UNTIL(&rig.loop, n_lost > 0);
+	T_INT(n_lost, ==, 1);
+	ttrpc_client_free(c);
+	rig_fini(&rig);
+}
+
 /* A queue of one that is full: the call waits. */
 Test(ttrpc_client, busy_listener)
 {

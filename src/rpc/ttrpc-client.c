@@ -61,6 +61,8 @@ struct ttrpc_client {
 	uint64_t due; /* 0: the timer does not run */
 	size_t n_handles;
 	bool is_freed;
+	void (*lost)(void *arg);
+	void *lost_arg;
 };
 
 enum { CLIENT_OUTPUT_MAX = 8 << 20, CLIENT_MEMORY_MAX = 32 << 20 };
@@ -163,6 +165,8 @@ static void conn_closed(struct ttrpc_conn *io)
 	}
 	ttrpc_session_fini(&conn->session);
 	free(conn);
+	if (c->lost && !c->is_freed)
+		c->lost(c->lost_arg);
 	client_release(c);
 }
 
@@ -373,6 +377,12 @@ struct ttrpc_client *ttrpc_client_new(uv_loop_t *loop, const char *path)
 static void timer_closed(uv_handle_t *handle)
 {
 	client_release(dv_container_of((uv_timer_t *)handle, struct ttrpc_client, timer));
+}
+
+void ttrpc_client_on_loss(struct ttrpc_client *c, void (*fn)(void *arg), void *arg)
+{
+	c->lost = fn;
+	c->lost_arg = arg;
 }
 
 struct ttrpc_client *ttrpc_client_free(struct ttrpc_client *c)

@@ -133,6 +133,12 @@ struct ttrpc_client *ttrpc_client_new(uv_loop_t *loop, const char *path);
 struct ttrpc_client *ttrpc_client_free(struct ttrpc_client *c);
 DV_DEFINE_CLEANUP(struct ttrpc_client *, ttrpc_client_free);
 
+/*
+ * @fn is called, from the loop, each time that a connection was lost, after the results of the calls
+ * that were in flight on it. An idle connection is watched as well. NULL takes it back.
+ */
+void ttrpc_client_on_loss(struct ttrpc_client *c, void (*fn)(void *arg), void *arg);
+
 struct ttrpc_metadata {
 	const char *key, *value;
 };

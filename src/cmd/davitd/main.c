@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * davitd: this file parses and chooses. The tables are in options.c, serving is in serve.c, and the
+ * work is in src/daemon.
+ */
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cli.h"
+#include "sys/file.h"
+
+struct dv_err *cli_print(const struct dv_strbuf *text)
+{
+	int r = sys_write_all(STDOUT_FILENO, text->data, text->len);
+
+	return r < 0 ? dv_err_sys(r, "write to standard output") : NULL;
+}
+
+/* A descriptor of ours in the place of a closed standard stream would be written to. */
+static void fill_standard_streams(void)
+{
+	for (int i = 0; i < 3; i++) {
+		if (sys_fcntl(i, F_GETFD, 0) < 0)
+			(void)sys_set_cloexec(sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0), false);
+	}
+}
+
+static char *find_dir(void)
+{
+	char path[PATH_MAX];
+
+	if (sys_readlinkat(AT_FDCWD, "/proc/self/exe", path, sizeof(path)) <= 0)
+		return dv_strdup("/usr/bin");
+	*strrchr(path, '/') = '\0';
+	return dv_strdup(path);
+}
+
+static struct dv_err *set_level(const char *word, enum dv_level *ret)
+{
+	static const struct {
+		const char *word;
+		enum dv_level level;
+	} levels[] = { { "trace", DV_DEBUG }, { "debug", DV_DEBUG },  { "info", DV_INFO },
+		       { "warn", DV_WARN },   { "warning", DV_WARN }, { "error", DV_ERROR },
+		       { "fatal", DV_ERROR }, { "panic", DV_ERROR } };
+
+	for (size_t i = 0; i < DV_ARRAY_SIZE(levels); i++) {
+		if (dv_streq(word, levels[i].word)) {
+			*ret = levels[i].level;
+			return NULL;
+		}
+	}
+	return dv_err_new(DV_INVALID, "--log-level %s: not a level (debug, info, warn, error)",
+			  word);
+}
+
+static struct dv_err *configure(struct cli *cli)
+{
+	const struct davitd_opts *o = &cli->opts;
+	struct dv_err *e = NULL;
+
+	if (o->address && *o->address)
+		cli->config.address = o->address;
+	if (o->root && *o->root)
+		cli->config.root = o->root;
+	if (o->state && *o->state)
+		cli->config.state = o->state;
+	if (o->log_level && *o->log_level)
+		e = set_level(o->log_level, &cli->log.level);
+	if (!e && o->log_format && *o->log_format) {
+		if (!dv_streq(o->log_format, "text") && !dv_streq(o->log_format, "json"))
+			return dv_err_new(DV_INVALID, "--log-format %s: not a format (text, json)",
+					  o->log_format);
+		cli->log.format = dv_streq(o->log_format, "json") ? DV_LOG_JSON : DV_LOG_TEXT;
+	}
+	return e;
+}
+
+static struct dv_err *print(const struct cli *cli,
+			    void (*fill)(const struct cli *cli, struct dv_strbuf *out))
+{
+	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf out = DV_STRBUF_INIT;
+
+	fill(cli, &out);
+	return cli_print(&out);
+}
+
+static struct dv_err *run_verb(struct cli *cli, const struct dv_opt_verb *verb, int argc,
+			       char **argv)
+{
+	DV_CLEANUP(dv_freep) void *opts = dv_alloc(verb->opts_size);
+	struct dv_err *e;
+	int n_args = 0, status = 0;
+
+	e = dv_opt_parse(verb->opts, opts, verb->stop_after, argc, argv, &n_args);
+	if (!e && n_args > verb->max_args && verb->max_args >= 0)
+		e = dv_err_new(DV_INVALID, "%s: too many arguments: \"%s\"", verb->name,
+			       argv[verb->max_args]);
+	if (!e)
+		e = verb->run(cli, opts, argv, &status);
+	dv_opt_release(verb->opts, opts);
+	return e;
+}
+
+static struct dv_err *run(struct cli *cli, int argc, char **argv)
+{
+	const struct dv_opt_verb *verb;
+	struct dv_err *e;
+	int n_args = 0;
+
+	e = dv_opt_parse(davitd_program.opts, &cli->opts, 1, argc, argv, &n_args);
+	if (e && dv_err_code(e) == DV_CANCELLED) {
+		dv_err_free(e);
+		return print(cli, cli_help);
+	}
+	if (e)
+		return e;
+	if (cli->opts.is_version)
+		return print(cli, cli_version);
+	e = configure(cli);
+	if (e)
+		return e;
+	if (n_args == 0)
+		return cli_serve(cli);
+	verb = dv_opt_verb_find(&davitd_program, argv[0]);
+	if (!verb)
+		return dv_err_new(DV_INVALID, "no such verb: \"%s\"; see %s --help", argv[0],
+				  cli->name);
+	return run_verb(cli, verb, n_args - 1, argv + 1);
+}
+
+int main(int argc, char **argv, char **envp)
+{
+	const char *argv0 = argc > 0 ? argv[0] : davitd_program.name;
+	const char *slash = strrchr(argv0, '/');
+	struct cli cli = {
+		.name = slash ? slash + 1 : argv0,
+		.config = DAEMON_CONFIG_DEFAULT,
+		.log = { .fd = STDERR_FILENO, .format = DV_LOG_TEXT, .level = DV_INFO },
+		.envp = (const char *const *)envp,
+	};
+	struct dv_err *e;
+	int status = EXIT_SUCCESS;
+
+	fill_standard_streams();
+	cli.dir = find_dir();
+	e = run(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
+	if (e) {
+		DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf line = DV_STRBUF_INIT;
+
+		dv_strbuf_addf(&line, "%s: %s\n", cli.name, dv_err_message(e));
+		(void)sys_write_all(STDERR_FILENO, line.data, line.len);
+		status = EXIT_FAILURE;
+	}
+	dv_err_free(e);
+	free(cli.dir);
+	return status;
+}

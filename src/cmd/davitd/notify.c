@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "notify.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "sys/file.h"
+#include "sys/sock.h"
+
+void notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	int fd;
+
+	if (!path || (*path != '/' && *path != '@'))
+		return;
+	fd = sys_unix_connect_dgram(path);
+	if (fd < 0)
+		return;
+	(void)sys_send(fd, state, strlen(state), MSG_NOSIGNAL);
+	sys_close(fd);
+}

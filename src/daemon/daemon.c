@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bringing the parts up, one after the other, and taking them down. Everything that was made is
+ * freed by daemon_fini(), also of a daemon that did not get far.
+ *
+ * The end: servers are closed (their calls with them), then tasks let go of their shims, then
+ * workers end, then stores are closed.
+ */
+
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "daemon-private.h"
+#include "events.h"
+#include "rpc/ttrpc.h"
+#include "service.h"
+#include "socket.h"
+#include "stores.h"
+#include "sys/file.h"
+#include "tasks.h"
+#include "ttrpc.h"
+
+enum {
+	FAST_THREADS = 8,
+	SLOW_THREADS = 16,
+};
+#define GRACE_NS 2000000000ULL
+
+/* ---- directories --------------------------------------------------------------------------- */
+
+/* Makes @path and locks it for this daemon alone. */
+static struct dv_err *take_directory(const char *what, const char *path, mode_t mode, int *ret_lock)
+{
+	DV_CLEANUP(sys_closep) int root = -1, path_fd = -1, dir = -1;
+	int r;
+
+	if (*path != '/')
+		return dv_err_new(DV_INVALID, "%s directory %s: not an absolute path", what, path);
+	root = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	path_fd = root < 0 ? root : sys_mkdir_in_root(root, path, mode);
+	if (path_fd < 0)
+		return dv_err_sys(path_fd, "make the %s directory %s", what, path);
+	dir = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (dir < 0)
+		return dv_err_sys(dir, "open the %s directory %s", what, path);
+	r = sys_try_lock(dir);
+	if (r == -EAGAIN)
+		return dv_err_new(DV_UNAVAILABLE,
+				  "the %s directory %s is used by another daemon; stop it, or give "
+				  "this one other directories (--root, --state)",
+				  what, path);
+	if (r < 0)
+		return dv_err_sys(r, "lock the %s directory %s", what, path);
+	*ret_lock = dv_steal_fd(&dir);
+	return NULL;
+}
+
+static struct dv_err *take_directories(struct daemon *d)
+{
+	struct dv_err *e;
+
+	/* Everybody may pass: a container of a user namespace reaches its root through here. */
+	e = take_directory("root", d->config->root, 0711, &d->root_lock);
+	if (!e && dv_streq(d->config->root, d->config->state))
+		e = dv_err_new(DV_INVALID, "root and state are the same directory, %s",
+			       d->config->root);
+	if (!e)
+		e = take_directory("state", d->config->state, 0711, &d->state_lock);
+	return e;
+}
+
+/* ---- sockets -------------------------------------------------------------------------------------- */
+
+static struct dv_err *listen_grpc(struct daemon *d, const struct daemon_socket *s,
+				  bool is_read_only)
+{
+	struct grpc_listen_opts opts = { .take_fd = -1, .is_read_only = is_read_only };
+	struct dv_err *e;
+
+	e = daemon_socket_listen(s, &opts.take_fd);
+	return e ? e : grpc_server_listen(d->server, &opts);
+}
+
+static struct dv_err *open_sockets(struct daemon *d)
+{
+	const struct daemon_config *c = d->config;
+	struct daemon_socket main = { c->address, c->uid, c->gid, c->mode };
+	struct daemon_socket reader = { c->read_only_address, c->uid, c->read_only_gid,
+					c->read_only_mode };
+	struct grpc_server_opts opts = { .loop = d->loop, .log = d->log };
+	struct dv_err *e;
+
+	e = grpc_server_new(&opts, &d->server);
+	if (e)
+		return e;
+	daemon_services_add(d, d->server);
+	/* Shims first: once a client can ask for one, it has somebody to talk to. */
+	e = daemon_ttrpc_listen(d);
+	if (!e && *c->read_only_address)
+		e = listen_grpc(d, &reader, true);
+	if (!e)
+		e = listen_grpc(d, &main, false);
+	return e;
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------- */
+
+static struct dv_err *make_pools(struct daemon *d)
+{
+	struct io_work_pool_opts fast = { .loop = d->loop,
+					  .name = "fast",
+					  .max_threads = FAST_THREADS };
+	struct io_work_pool_opts slow = { .loop = d->loop,
+					  .name = "slow",
+					  .max_threads = SLOW_THREADS };
+	struct dv_err *e = io_work_pool_new(&fast, &d->fast);
+
+	return e ? e : io_work_pool_new(&slow, &d->slow);
+}
+
+static struct dv_err *begin(struct daemon *d)
+{
+	struct dv_err *e;
+
+	e = take_directories(d);
+	if (!e)
+		e = make_pools(d);
+	if (!e)
+		e = daemon_stores_open(d);
+	if (e)
+		return e;
+	d->events = events_new(d->fast);
+	e = tasks_new(d, &d->tasks);
+	return e ? e : open_sockets(d);
+}
+
+static void daemon_fini(struct daemon *d)
+{
+	d->tasks = tasks_free(d->tasks);
+	/* Work that is under way may still publish, or ask the stores. */
+	d->slow = io_work_pool_free(d->slow);
+	d->fast = io_work_pool_free(d->fast);
+	d->events = events_free(d->events);
+	daemon_stores_close(d);
+	free(d->ttrpc_address);
+	sys_closep(&d->root_lock);
+	sys_closep(&d->state_lock);
+	free(d);
+}
+
+struct dv_err *daemon_new(const struct daemon_opts *opts, struct daemon **ret)
+{
+	struct daemon *d = dv_new(struct daemon);
+	struct dv_err *e;
+
+	d->loop = opts->loop;
+	d->log = opts->log;
+	d->config = opts->config;
+	d->program_dir = opts->program_dir;
+	d->envp = opts->envp;
+	d->root_lock = d->state_lock = -1;
+	d->ttrpc_address = *d->config->ttrpc_address ? dv_strdup(d->config->ttrpc_address)
+						     : dv_printf("%s.ttrpc", d->config->address);
+	e = begin(d);
+	if (e) {
+		if (d->server)
+			grpc_server_close(d->server, 0, NULL, NULL);
+		if (d->ttrpc)
+			ttrpc_server_close(d->ttrpc, NULL, NULL);
+		daemon_fini(d);
+		return e;
+	}
+	*ret = d;
+	return NULL;
+}
+
+static void on_closed(void *arg)
+{
+	struct daemon *d = arg;
+	void (*stopped)(void *arg) = d->stopped;
+	void *stopped_arg = d->stopped_arg;
+
+	if (--d->n_closing > 0)
+		return;
+	daemon_fini(d);
+	stopped(stopped_arg);
+}
+
+void daemon_stop(struct daemon *d, void (*stopped)(void *arg), void *arg)
+{
+	d->stopped = stopped;
+	d->stopped_arg = arg;
+	d->n_closing = 2;
+	grpc_server_close(d->server, GRACE_NS, on_closed, d);
+	ttrpc_server_close(d->ttrpc, on_closed, d);
+}
+
+void daemon_dump(struct daemon *d)
+{
+	struct grpc_server_stats s;
+
+	grpc_server_stats(d->server, &s);
+	dv_log(d->log, DV_INFO, "%zu connections, %zu calls, %zu bytes; work: %zu fast, %zu slow",
+	       s.connections, s.calls, s.memory, io_work_pending(d->fast),
+	       io_work_pending(d->slow));
+	tasks_dump(d->tasks);
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tasks.Create:
+ *
+ *	worker	the container's record, the shim's program, the bundle
+ *	loop	`start` of the shim, unless the client names one that runs
+ *	worker	bootstrap.json: from here on a daemon that is started anew finds the shim
+ *	loop	Create of the shim
+ *
+ * Nothing of it waits for the client: if it has gone by the end, the task is undone. So a client that
+ * tries again finds either no task, or one that is complete.
+ */
+
+#include <stdlib.h>
+
+#include "api/containerd/tasks.pb-c.h"
+#include "base/str.h"
+#include "codec/json.h"
+#include "convert.h"
+#include "rpc/pb.h"
+#include "store/meta-container.h"
+#include "tasks-private.h"
+
+typedef Containerd__Services__Tasks__V1__CreateTaskRequest CreateRequest;
+typedef Containerd__Task__V2__CreateTaskResponse ShimCreated;
+
+/* In the call's arena: each piece of work has it for itself. */
+struct creating {
+	struct daemon_call c;
+	const CreateRequest *req;
+	struct task *t;
+	struct dv_err *e;
+	/* Found by the worker. */
+	char *shim_binary, *bundle; /* heap */
+	ProtobufCBinaryData options; /* an encoded Any */
+	const struct meta_any *any; /* the same; NULL: none */
+};
+
+/* ---- the workers' part ------------------------------------------------------------------------- */
+
+static struct dv_err *load_container(struct creating *cr, struct meta_container *ret)
+{
+	DV_CLEANUP(meta_rollbackp) struct meta_tx *tx = NULL;
+	struct dv_err *e = meta_begin(cr->c.d->meta, META_READ, &tx);
+
+	return e ? e : meta_container_get(tx, cr->c.ns, cr->t->id, cr->c.arena, ret);
+}
+
+/* The host's id for root of the container. */
+static uid_t root_of(const struct meta_any *spec)
+{
+	DV_CLEANUP(dv_json_freep) struct dv_json *doc = NULL;
+	struct dv_err *e = dv_json_parse(spec->value, spec->n_value, &doc);
+	const struct dv_json *maps;
+
+	if (e) { /* the runtime will say so */
+		dv_err_free(e);
+		return 0;
+	}
+	maps = dv_json_get(dv_json_get(doc, "linux"), "uidMappings");
+	for (size_t i = 0; i < dv_json_array_len(maps); i++) {
+		const struct dv_json *map = dv_json_array_at(maps, i);
+
+		if (dv_json_int(dv_json_get(map, "containerID")) == 0)
+			return (uid_t)dv_json_int(dv_json_get(map, "hostID"));
+	}
+	return 0;
+}
+
+static void encode_options(struct creating *cr, const struct meta_container *container)
+{
+	const Google__Protobuf__Any *given = cr->req->options;
+	struct meta_any *any = dv_arena_new(cr->c.arena, struct meta_any);
+
+	*any = given && given->value.len > 0 ? convert_any_in(given) : container->runtime_options;
+	if (!any->type_url || !*any->type_url)
+		return;
+	cr->any = any;
+	cr->options = pb_pack_arena(&convert_any_out(any, cr->c.arena)->base, cr->c.arena);
+}
+
+static struct dv_err *find_binary(struct creating *cr, const struct meta_container *container)
+{
+	struct daemon *d = cr->c.d;
+
+	/* A shim that runs already, of a sandbox, is addressed and not started. */
+	if (*cr->req->task_api_address)
+		return NULL;
+	return shim_find(*cr->req->runtime_path ? cr->req->runtime_path : container->runtime_name,
+			 d->program_dir, d->envp, &cr->shim_binary);
+}
+
+static struct dv_err *prepare(struct creating *cr)
+{
+	struct meta_container container;
+	struct bundle_opts bundle = { .dir = cr->t->ts->dir, .ns = cr->c.ns, .id = cr->t->id };
+	struct dv_err *e;
+
+	e = load_container(cr, &container);
+	if (e)
+		return e;
+	if (!container.spec.type_url)
+		return dv_err_new(DV_INVALID, "container %s has no spec", cr->t->id);
+	encode_options(cr, &container);
+	e = find_binary(cr, &container);
+	if (e)
+		return e;
+	bundle.config = container.spec.value;
+	bundle.n_config = container.spec.n_value;
+	bundle.uid = root_of(&container.spec);
+	return bundle_new(&bundle, &cr->bundle);
+}
+
+static void prepare_run(void *arg)
+{
+	struct creating *cr = arg;
+
+	cr->e = prepare(cr);
+}
+
+static void save_run(void *arg)
+{
+	struct creating *cr = arg;
+	const struct task *t = cr->t;
+
+	cr->e = bundle_save(t->bundle, t->address, t->version, t->shim_binary);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------- */
+
+static void fail(struct creating *cr)
+{
+	struct task *t = dv_steal(&cr->t);
+
+	grpc_fail(cr->c.grpc, dv_err_wrap(cr->e, "create task %s", t->id));
+	task_unref(t);
+}
+
+static void undone(void *arg)
+{
+	fail(arg);
+}
+
+static void undo(struct creating *cr, struct dv_err *take_e)
+{
+	cr->e = take_e;
+	task_end(cr->t, &(struct task_end){ .needs_delete = true, .done = undone, .arg = cr });
+}
+
+static void on_undo_deleted(void *arg, struct dv_err *take_e, const ProtobufCMessage *reply)
+{
+	(void)reply;
+	dv_err_free(take_e);
+	undo(arg, dv_err_new(DV_CANCELLED, "the client has gone"));
+}
+
+/* The container is there, and nobody wants it. */
+static void undo_created(struct creating *cr)
+{
+	Containerd__Task__V2__DeleteRequest req = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
+	struct task_call call = { .method = "Delete",
+				  .msg = &req.base,
+				  .timeout_ns = TASK_CLEANUP_NS };
+
+	req.id = cr->t->id;
+	task_call(cr->t, &call, on_undo_deleted, cr);
+}
+
+/* ---- the loop's part ------------------------------------------------------------------------------ */
+
+static void on_created(void *arg, struct dv_err *take_e, const ProtobufCMessage *msg)
+{
+	Containerd__Services__Tasks__V1__CreateTaskResponse reply =
+		CONTAINERD__SERVICES__TASKS__V1__CREATE_TASK_RESPONSE__INIT;
+	struct creating *cr = arg;
+	struct task *t = cr->t;
+
+	if (take_e) {
+		undo(cr, take_e);
+		return;
+	}
+	if (grpc_call_is_cancelled(cr->c.grpc)) {
+		undo_created(cr);
+		return;
+	}
+	t->last.pid = ((const ShimCreated *)msg)->pid;
+	t->last.status = CONTAINERD__V1__TYPES__STATUS__CREATED;
+	t->stdio[0] = dv_strdup(cr->req->stdin);
+	t->stdio[1] = dv_strdup(cr->req->stdout);
+	t->stdio[2] = dv_strdup(cr->req->stderr);
+	t->is_terminal = cr->req->terminal;
+	task_phase_set(t, TASK_LIVE);
+	reply.container_id = t->id;
+	reply.pid = t->last.pid;
+	grpc_reply(cr->c.grpc, &reply.base);
+	task_unref(t);
+}
+
+static void create(struct creating *cr)
+{
+	Containerd__Task__V2__CreateTaskRequest req =
+		CONTAINERD__TASK__V2__CREATE_TASK_REQUEST__INIT;
+	struct task_call call = { .method = "Create",
+				  .msg = &req.base,
+				  .reply =
+					  &containerd__task__v2__create_task_response__descriptor };
+	const CreateRequest *from = cr->req;
+
+	req.id = cr->t->id;
+	req.bundle = cr->t->bundle;
+	req.n_rootfs = from->n_rootfs;
+	req.rootfs = from->rootfs;
+	req.terminal = from->terminal;
+	req.stdin = from->stdin;
+	req.stdout = from->stdout;
+	req.stderr = from->stderr;
+	req.options = cr->any ? convert_any_out(cr->any, cr->c.arena) : NULL;
+	task_call(cr->t, &call, on_created, cr);
+}
+
+static void save_done(void *arg)
+{
+	struct creating *cr = arg;
+
+	if (cr->e) {
+		undo(cr, cr->e);
+		return;
+	}
+	task_connect(cr->t);
+	create(cr);
+}
+
+static void found_shim(struct creating *cr, const char *address, unsigned version)
+{
+	cr->t->address = dv_strdup(address);
+	cr->t->version = version;
+	io_work_submit(cr->c.d->fast, save_run, save_done, cr);
+}
+
+static void on_started(void *arg, struct dv_err *take_e, const struct shim_answer *answer)
+{
+	struct creating *cr = arg;
+
+	if (take_e)
+		undo(cr, take_e);
+	else
+		found_shim(cr, answer->address, answer->version);
+}
+
+/* "ttrpc+unix:///path", of a sandbox's shim. */
+static struct dv_err *join_shim(struct creating *cr)
+{
+	const char *address = cr->req->task_api_address;
+
+	if (dv_starts_with(address, "ttrpc+"))
+		address += strlen("ttrpc+");
+	if (!dv_starts_with(address, "unix://"))
+		return dv_err_new(DV_UNIMPLEMENTED, "not supported yet: the task API at %s",
+				  cr->req->task_api_address);
+	cr->t->has_foreign_shim = true;
+	found_shim(cr, address + strlen("unix://"), cr->req->task_api_version == 3 ? 3 : 2);
+	return NULL;
+}
+
+static void prepare_done(void *arg)
+{
+	struct creating *cr = arg;
+	struct task *t = cr->t;
+	struct dv_err *e;
+
+	free(cr->bundle);
+	t->shim_binary = cr->shim_binary;
+	if (cr->e) {
+		task_phase_set(t, TASK_ENDING);
+		task_remove(t);
+		fail(cr);
+		return;
+	}
+	task_log_open(t);
+	if (*cr->req->task_api_address)
+		e = join_shim(cr);
+	else
+		e = shim_start(t, cr->options.data, cr->options.len, on_started, cr);
+	if (e)
+		undo(cr, e);
+}
+
+void tasks_create(struct grpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	const CreateRequest *req = (const CreateRequest *)msg;
+	struct creating *cr = dv_arena_new(grpc_call_arena(call), struct creating);
+	struct daemon *d = arg;
+	struct dv_err *e;
+
+	cr->req = req;
+	e = daemon_call_begin(call, d, true, &cr->c);
+	if (!e)
+		e = meta_id_check("container id", req->container_id);
+	if (!e && req->checkpoint && *req->checkpoint->digest)
+		e = dv_err_new(DV_UNIMPLEMENTED, "not supported yet: restoring a checkpoint");
+	if (!e)
+		e = task_add(d->tasks, cr->c.ns, req->container_id, TASK_CREATING, &cr->t);
+	if (e) {
+		grpc_fail(call, e);
+		return;
+	}
+	io_work_submit(d->fast, prepare_run, prepare_done, cr);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The end of a task, step by step; each of them may fail, and the next one follows:
+ *
+ *	Shutdown of the shim (if it can be asked)
+ *	`delete` of its program (if it may have left something)
+ *	events for what nobody else will tell (if it was lost)
+ *	the bundle is removed, by a worker
+ *	the task leaves the table
+ */
+
+#include <stdlib.h>
+
+#include "api/containerd/events.pb-c.h"
+#include "rpc/pb.h"
+#include "task-private.h"
+
+typedef Containerd__Task__V2__DeleteResponse DeleteResponse;
+
+enum { STATUS_KILLED = 137 };
+
+struct ending {
+	struct task *t;
+	struct task_end how;
+	struct dv_err *e; /* of the bundle's removal */
+};
+
+static void remove_run(void *arg)
+{
+	struct ending *end = arg;
+
+	end->e = bundle_remove(end->t->bundle);
+}
+
+static void remove_done(void *arg)
+{
+	struct ending *end = arg;
+	struct task *t = end->t;
+
+	if (end->e)
+		dv_log(t->ts->d->log, DV_ERROR, "task %s/%s: %s", t->ns, t->id,
+		       dv_err_message(end->e));
+	dv_err_free(end->e);
+	task_waiters_fail(t, DV_NOT_FOUND, "the task was deleted");
+	task_remove(t);
+	if (end->how.done)
+		end->how.done(end->how.arg);
+	task_unref(t);
+	free(end);
+}
+
+static void step_bundle(struct ending *end)
+{
+	struct task *t = end->t;
+
+	t->log = task_log_close(t->log);
+	t->client = ttrpc_client_free(t->client);
+	io_work_submit(t->ts->d->slow, remove_run, remove_done, end);
+}
+
+/* What the shim would have told. */
+static void publish_end(struct task *t, const DeleteResponse *r)
+{
+	Containerd__Events__TaskExit ev = CONTAINERD__EVENTS__TASK_EXIT__INIT;
+	Containerd__Events__TaskDelete deleted = CONTAINERD__EVENTS__TASK_DELETE__INIT;
+	Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Containerd__Task__V2__WaitResponse wait = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
+	bool was_told = t->last.exited_at.tv_sec != 0;
+
+	wait.exit_status = r ? r->exit_status : STATUS_KILLED;
+	wait.exited_at = r ? r->exited_at : NULL;
+	if (was_told)
+		wait.exit_status = t->last.exit_status;
+	task_exited(t, &wait);
+	PB_TIMESTAMP_SET(&at, &t->last.exited_at);
+
+	ev.container_id = ev.id = t->id;
+	ev.pid = r && r->pid ? r->pid : t->last.pid;
+	ev.exit_status = wait.exit_status;
+	ev.exited_at = &at;
+	if (!was_told)
+		daemon_publish(t->ts->d, t->ns, "/tasks/exit", &ev.base);
+	deleted.container_id = t->id;
+	deleted.pid = ev.pid;
+	deleted.exit_status = ev.exit_status;
+	deleted.exited_at = &at;
+	daemon_publish(t->ts->d, t->ns, "/tasks/delete", &deleted.base);
+}
+
+static void on_deleted(void *arg, struct dv_err *take_e, const DeleteResponse *r)
+{
+	struct ending *end = arg;
+	struct task *t = end->t;
+
+	if (take_e)
+		dv_log(t->ts->d->log, DV_WARN, "task %s/%s: clean up after its shim: %s", t->ns,
+		       t->id, dv_err_message(take_e));
+	dv_err_free(take_e);
+	if (end->how.is_lost)
+		publish_end(t, r);
+	step_bundle(end);
+}
+
+static void step_delete(struct ending *end)
+{
+	struct task *t = end->t;
+
+	if ((end->how.is_lost || end->how.needs_delete) && t->shim_binary)
+		shim_delete(t, on_deleted, end);
+	else if (end->how.is_lost)
+		on_deleted(end, NULL, NULL);
+	else
+		step_bundle(end);
+}
+
+static void on_shut_down(void *arg, struct dv_err *take_e, const ProtobufCMessage *reply)
+{
+	struct ending *end = arg;
+	struct task *t = end->t;
+
+	(void)reply;
+	/* One that ends at once may be gone before it has answered. */
+	if (take_e && dv_err_code(take_e) != DV_UNAVAILABLE)
+		dv_log(t->ts->d->log, DV_WARN, "task %s/%s: shut its shim down: %s", t->ns, t->id,
+		       dv_err_message(take_e));
+	dv_err_free(take_e);
+	step_delete(end);
+}
+
+void task_end(struct task *t, const struct task_end *how)
+{
+	Containerd__Task__V2__ShutdownRequest req = CONTAINERD__TASK__V2__SHUTDOWN_REQUEST__INIT;
+	struct task_call call = { .method = "Shutdown",
+				  .msg = &req.base,
+				  .timeout_ns = TASK_SHUTDOWN_NS };
+	struct ending *end = dv_new(struct ending);
+
+	dv_assert(t->phase != TASK_ENDING);
+	end->t = task_ref(t);
+	end->how = *how;
+	task_phase_set(t, TASK_ENDING);
+	req.id = t->id;
+	if (t->client && !how->is_lost && !t->has_foreign_shim)
+		task_call(t, &call, on_shut_down, end);
+	else
+		step_delete(end);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A task and its shim.
+ *
+ *	            tasks_create()          Create answered
+ *	  (nothing) ------------> CREATING -----------------> LIVE
+ *	      |                      | failed                  | deleted, or its shim was lost
+ *	      | found at the start   v                         v
+ *	      +---> LOADING --+--> ENDING <--------------------+
+ *	               |      | nobody answers                 ^
+ *	               |      +--------------------------------+
+ *	               +------> LIVE
+ *
+ * ENDING: the shim is told to go, or what it left is removed (task-end.c); then the task is gone.
+ *
+ * A task is counted: the table has it until its end, and each call in flight.
+ */
+
+#include <stdbool.h>
+
+#include "api/containerd/task.pb-c.h"
+#include "rpc/ttrpc.h"
+#include "tasks.h"
+
+#define TASK_NS_PER_S	 UINT64_C(1000000000)
+#define TASK_LOAD_NS	 (5 * TASK_NS_PER_S)
+#define TASK_SHUTDOWN_NS (3 * TASK_NS_PER_S)
+#define TASK_CLEANUP_NS	 (10 * TASK_NS_PER_S)
+#define TASK_START_NS	 (30 * TASK_NS_PER_S)
+
+enum task_phase { TASK_CREATING, TASK_LOADING, TASK_LIVE, TASK_ENDING };
+
+/* Somebody who waits for the end of a process. */
+struct task_waiter {
+	struct task_waiter *next, **prev;
+	void (*done)(void *arg, struct dv_err *take_e, const Containerd__Task__V2__WaitResponse *r);
+	void *arg;
+};
+
+/* A process that somebody waits for. The init's is always there. */
+struct task_proc {
+	struct task_proc *next;
+	char *exec_id; /* "" for the init */
+	bool is_asked; /* a Wait is in flight to the shim */
+	struct task_waiter *waiters;
+};
+
+/* What the shim said last, of the init. */
+struct task_last {
+	Containerd__V1__Types__Status status;
+	uint32_t pid;
+	uint32_t exit_status;
+	struct timespec exited_at; /* 0: not yet */
+};
+
+struct task_log;
+
+struct task {
+	struct tasks *ts;
+	unsigned n_refs;
+	char *ns, *id;
+	enum task_phase phase;
+	bool is_in_table;
+
+	char *bundle; /* path */
+	char *shim_binary; /* path; NULL: of a sandbox's shim, or not known yet */
+	char *address; /* of the shim, without "unix://" */
+	unsigned version; /* of its task API */
+	bool has_foreign_shim; /* it is a sandbox's: not ours to shut down */
+	struct ttrpc_client *client;
+	struct task_log *log; /* of the shim */
+	struct task_last last;
+	char *stdio[3]; /* as given to Create; never NULL once it is LIVE */
+	bool is_terminal;
+	struct task_proc *procs;
+	unsigned n_busy; /* calls to the shim that are in flight, Waits apart */
+};
+
+struct tasks {
+	struct daemon *d;
+	void *tree; /* of tasks, by namespace and id (search.h) */
+	size_t n_tasks;
+	size_t n_loading;
+	bool is_scanned; /* the state directory was looked through */
+	bool is_freed;
+	struct tasks_loaded *loaded; /* who waits for the end of loading */
+	uv_timer_t load_timer;
+	struct events_listener *listener;
+	char *dir;
+};
+
+/* ---- table (tasks.c) ---- */
+
+/* NULL when there is none. Also one that is not LIVE. */
+struct task *task_find(struct tasks *ts, const char *ns, const char *id);
+/* A new one in the table, with one reference for the caller besides. DV_EXISTS. */
+struct dv_err *task_add(struct tasks *ts, const char *ns, const char *id, enum task_phase phase,
+			struct task **ret) DV_CHECK;
+void task_remove(struct task *t); /* from the table */
+struct task *task_ref(struct task *t);
+struct task *task_unref(struct task *t); /* accepts NULL; always returns NULL */
+/* Sorted by namespace and id; each is LIVE or LOADING. */
+void tasks_each(struct tasks *ts, void (*fn)(void *arg, struct task *t), void *arg);
+void task_phase_set(struct task *t, enum task_phase phase);
+
+/* ---- the bundle (bundle.c; for workers) ---- */
+
+struct bundle_opts {
+	const char *dir; /* of all tasks */
+	const char *ns, *id;
+	const void *config; /* config.json */
+	size_t n_config;
+	uid_t uid; /* that is root in the container: it may pass */
+};
+
+/* DV_EXISTS. *ret_path is heap. */
+struct dv_err *bundle_new(const struct bundle_opts *opts, char **ret_path) DV_CHECK;
+/* bootstrap.json and shim-binary-path, each as a whole or not at all. */
+struct dv_err *bundle_save(const char *path, const char *address, unsigned version,
+			   const char *binary) DV_CHECK;
+
+struct bundle_info {
+	char *address, *binary; /* heap, NULL: not there */
+	unsigned version;
+};
+void bundle_load(const char *path, struct bundle_info *ret);
+/* Unmounts rootfs and removes the tree. What cannot be removed is told and stays, hidden. */
+struct dv_err *bundle_remove(const char *path) DV_CHECK;
+
+/* ---- the shim's program (shim-find.c, shim-start.c) ---- */
+
+/*
+ * "io.containerd.davit.v2" to a path: @dir first, then PATH of @envp. For workers.
+ * DV_INVALID: no such name; DV_NOT_FOUND: no such program. *ret is heap.
+ */
+struct dv_err *shim_find(const char *runtime, const char *dir, const char *const *envp, char **ret)
+	DV_CHECK;
+
+struct shim_answer {
+	const char *address; /* without "unix://" */
+	unsigned version; /* 2 or 3 */
+	bool is_ttrpc;
+};
+/* What `start` printed, in any of its forms. In @arena. DV_INVALID. */
+struct dv_err *shim_answer_parse(const char *text, size_t n, struct dv_arena *arena,
+				 struct shim_answer *ret) DV_CHECK;
+
+typedef void (*shim_started_fn)(void *arg, struct dv_err *take_e, const struct shim_answer *answer);
+/* Runs `start` in the task's bundle; @options is an encoded Any, may be empty. */
+struct dv_err *shim_start(struct task *t, const void *options, size_t n, shim_started_fn fn,
+			  void *arg) DV_CHECK;
+
+typedef void (*shim_deleted_fn)(void *arg, struct dv_err *take_e,
+				const Containerd__Task__V2__DeleteResponse *r);
+/* Runs `delete` in the task's bundle. @fn is called later, also when it cannot be run. */
+void shim_delete(struct task *t, shim_deleted_fn fn, void *arg);
+
+/* ---- calls (task-call.c) ---- */
+
+struct task_call {
+	const char *method;
+	const ProtobufCMessage *msg;
+	const ProtobufCMessageDescriptor *reply; /* NULL: empty */
+	uint64_t timeout_ns; /* 0: none */
+	bool is_long; /* a Wait: no sign of a shim that is busy */
+};
+/* As ttrpc_client_call(). The task is kept meanwhile. It has a client. */
+void task_call(struct task *t, const struct task_call *call, ttrpc_result_fn fn, void *arg);
+void task_connect(struct task *t); /* makes the client; its loss ends the task */
+
+/* ---- waiting (task-wait.c) ---- */
+
+void task_wait(struct task *t, const char *exec_id, struct task_waiter *w);
+void task_unwait(struct task_waiter *w); /* without its callback */
+/* The init's end, from an event or an answer; who waits is told. */
+void task_exited(struct task *t, const Containerd__Task__V2__WaitResponse *r);
+void task_waiters_fail(struct task *t, enum dv_code code, const char *why);
+
+/* ---- the end (task-end.c) ---- */
+
+struct task_end {
+	bool is_lost; /* the shim cannot be asked: run `delete`, tell its exit and deletion */
+	bool needs_delete; /* the shim may know the container: run `delete` */
+	void (*done)(void *arg);
+	void *arg;
+};
+/* From any phase but ENDING. */
+void task_end(struct task *t, const struct task_end *end);
+
+/* ---- the shim's log (task-log.c) ---- */
+
+void task_log_open(struct task *t); /* in the bundle; a failure is logged */
+struct task_log *task_log_close(struct task_log *l);
+
+/* ---- what is there already (task-load.c) ---- */
+
+void tasks_load(struct tasks *ts);
+struct tasks_loaded {
+	struct tasks_loaded *next, **prev;
+	void (*fn)(void *arg);
+	void *arg;
+};
+/* @fn is called when no task is LOADING any more, or after a while; perhaps at once. */
+void tasks_when_loaded(struct tasks *ts, struct tasks_loaded *l);
+void tasks_load_check(struct tasks *ts);
