@@ -20,6 +20,7 @@
 #include "service.h"
 #include "socket.h"
 #include "stores.h"
+#include "streams.h"
 #include "sys/file.h"
 #include "tasks.h"
 #include "ttrpc.h"
@@ -134,6 +135,7 @@ static struct dv_err *begin(struct daemon *d)
 	if (e)
 		return e;
 	d->events = events_new(d->fast);
+	d->streams = streams_new(d);
 	e = tasks_new(d, &d->tasks);
 	return e ? e : open_sockets(d);
 }
@@ -144,6 +146,7 @@ static void daemon_fini(struct daemon *d)
 	/* Work that is under way may still publish, or ask the stores. */
 	d->slow = io_work_pool_free(d->slow);
 	d->fast = io_work_pool_free(d->fast);
+	d->streams = streams_free(d->streams);
 	d->events = events_free(d->events);
 	daemon_stores_close(d);
 	free(d->ttrpc_address);

@@ -10,4 +10,5 @@ extern const struct grpc_service daemon_snapshots_service;
 extern const struct grpc_service daemon_events_service;
 extern const struct grpc_service daemon_introspection_service;
 extern const struct grpc_service daemon_tasks_service;
+extern const struct grpc_service daemon_streaming_service;
 extern const struct grpc_service daemon_version_service;
