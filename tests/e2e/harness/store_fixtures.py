@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon with containerd's API for the tests of the stores: DAVITD names davitd, or is "containerd" for Debian's."""
+
+import os
+import pathlib
+import shutil
+import uuid
+
+import pytest
+
+from . import daemon, grpc_client, machine
+from .containerd import CONFIG
+
+TOP = pathlib.Path(__file__).resolve().parents[3]
+DEFAULT_DAVITD = TOP / "build/src/cmd/davitd/davitd"
+
+
+class StoreDaemon:
+    def __init__(self, api, program, directory):
+        self.api, self.directory, self.clients = api, directory, []
+        self.is_davit = pathlib.Path(program).name != "containerd"
+        (directory / "config.toml").write_text(CONFIG.format(directory=directory))
+        self.server = daemon.Daemon(pathlib.Path(program).name, [str(program), "--config", str(directory / "config.toml")],
+                                    directory, self.answers)
+
+    @property
+    def root(self):
+        return self.directory / "root"
+
+    def answers(self):
+        probe = grpc_client.Client(self.api, self.directory / "sock")
+        try:
+            return probe.version.Version(timeout=2).version != ""
+        except grpc_client.grpc.RpcError:
+            return False
+        finally:
+            probe.close()
+
+    def client(self, namespace=None):
+        self.clients.append(grpc_client.Client(self.api, self.directory / "sock", namespace or f"ns-{uuid.uuid4().hex[:8]}"))
+        return self.clients[-1]
+
+    def crash(self):
+        """Killed, and started again."""
+        self.server.kill()
+        self.server.start()
+
+    def close(self):
+        for client in self.clients:
+            client.close()
+        self.server.stop()
+        self.server.sweep()
+        daemon.remove_tree(self.directory)
+
+
+def davitd_path():
+    given = os.environ.get("DAVITD") or DEFAULT_DAVITD
+    return pathlib.Path(shutil.which("containerd") or "containerd") if given == "containerd" else pathlib.Path(given).absolute()
+
+
+@pytest.fixture
+def store_daemon(api, session_dir):
+    if grpc_client.grpc is None:
+        pytest.skip("no python3-grpcio on this machine (tools/setup test)")
+    if not machine.is_root():
+        pytest.skip("needs root")
+    if not os.access(davitd_path(), os.X_OK):
+        pytest.skip(f"no daemon at {davitd_path()} (make, or set DAVITD)")
+    directory = session_dir / f"d{uuid.uuid4().hex[:10]}"
+    directory.mkdir()
+    found = StoreDaemon(api, davitd_path(), directory)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def client(store_daemon):
+    return store_daemon.client()
