@@ -19,9 +19,12 @@ class StoreDaemon:
     def __init__(self, api, program, directory):
         self.api, self.directory, self.clients = api, directory, []
         self.is_davit = pathlib.Path(program).name != "containerd"
-        (directory / "config.toml").write_text(CONFIG.format(directory=directory))
-        self.server = daemon.Daemon(pathlib.Path(program).name, [str(program), "--config", str(directory / "config.toml")],
-                                    directory, self.answers)
+        if self.is_davit:
+            options = ["--root", directory / "root", "--state", directory / "state", "--address", directory / "sock"]
+        else:
+            (directory / "config.toml").write_text(CONFIG.format(directory=directory))
+            options = ["--config", directory / "config.toml"]
+        self.server = daemon.Daemon(pathlib.Path(program).name, [str(program), *map(str, options)], directory, self.answers)
 
     @property
     def root(self):
