@@ -3,24 +3,17 @@
 
 /* The mounts that make a container's root file system, on <bundle>/rootfs. */
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
 #include "base/macros.h"
-
-struct rootfs_mount {
-	const char *type, *source;
-	const char *target; /* below the root file system; "" for itself */
-	const char *const *options; /* as fstab has them */
-	size_t n_options;
-};
+#include "host/fs-mount.h"
 
 /*
  * Mounts all of them, in order, on @bundle/rootfs, which is made if need be. A failure takes
  * back those that succeeded. DV_INVALID: an option or target that cannot be.
  */
-struct dv_err *rootfs_mount(const char *bundle, const struct rootfs_mount *mounts, size_t n)
+struct dv_err *rootfs_mount(const char *bundle, const struct host_fs_mount *mounts, size_t n)
 	DV_CHECK;
 
 /* Takes away whatever is mounted on or below @bundle/rootfs. Nothing there is success. */

@@ -42,7 +42,7 @@ struct sandbox *sandbox_free(struct sandbox *s);
 struct sandbox_create {
 	const char *id, *bundle; /* bundle may be "" when there are no mounts */
 	const char *netns; /* path; "": the host's network */
-	const struct rootfs_mount *mounts;
+	const struct host_fs_mount *mounts;
 	size_t n_mounts;
 };
 

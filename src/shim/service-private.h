@@ -25,8 +25,8 @@ struct dv_err *shim_options_from_any(const Google__Protobuf__Any *any, const str
 				     struct shim_options **ret) DV_CHECK;
 
 /* The messages' mounts as task.h has them, and back. In @arena. */
-struct rootfs_mount *shim_service_mounts(struct dv_arena *arena,
-					 Containerd__Types__Mount *const *mounts, size_t n);
+struct host_fs_mount *shim_service_mounts(struct dv_arena *arena,
+					  Containerd__Types__Mount *const *mounts, size_t n);
 
 /* Answers, and ends the shim if it has nothing to do. */
 void shim_service_shutdown(struct shim_service *s, struct ttrpc_call *call);

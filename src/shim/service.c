@@ -80,13 +80,13 @@ struct dv_err *shim_options_from_any(const Google__Protobuf__Any *any, const str
 
 /* ---- mounts ------------------------------------------------------------------------------------------ */
 
-struct rootfs_mount *shim_service_mounts(struct dv_arena *arena,
-					 Containerd__Types__Mount *const *mounts, size_t n)
+struct host_fs_mount *shim_service_mounts(struct dv_arena *arena,
+					  Containerd__Types__Mount *const *mounts, size_t n)
 {
-	struct rootfs_mount *out = dv_arena_new_n(arena, struct rootfs_mount, n + 1);
+	struct host_fs_mount *out = dv_arena_new_n(arena, struct host_fs_mount, n + 1);
 
 	for (size_t i = 0; i < n; i++)
-		out[i] = (struct rootfs_mount){
+		out[i] = (struct host_fs_mount){
 			.type = mounts[i]->type,
 			.source = mounts[i]->source,
 			.target = mounts[i]->target,

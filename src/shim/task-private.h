@@ -71,7 +71,7 @@ struct task {
 	unsigned n_refs; /* one for each process, one while it is in the set */
 	char *id, *bundle;
 	int bundle_fd;
-	struct rootfs_mount *mounts;
+	struct host_fs_mount *mounts;
 	size_t n_mounts;
 	struct shim_options *options;
 	struct oci oci;

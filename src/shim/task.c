@@ -118,12 +118,12 @@ struct dv_err *task_lookup(struct task_set *set, const char *id, const char *exe
 
 /* ---- a container --------------------------------------------------------------------------- */
 
-static void copy_mounts(struct task *task, const struct rootfs_mount *mounts, size_t n)
+static void copy_mounts(struct task *task, const struct host_fs_mount *mounts, size_t n)
 {
 	task->mounts = n ? dv_alloc(n * sizeof(*mounts)) : NULL;
 	task->n_mounts = n;
 	for (size_t i = 0; i < n; i++) {
-		struct rootfs_mount *m = &task->mounts[i];
+		struct host_fs_mount *m = &task->mounts[i];
 		const char **options = NULL;
 
 		if (mounts[i].n_options)
@@ -141,7 +141,7 @@ static void copy_mounts(struct task *task, const struct rootfs_mount *mounts, si
 static void free_mounts(struct task *task)
 {
 	for (size_t i = 0; i < task->n_mounts; i++) {
-		struct rootfs_mount *m = &task->mounts[i];
+		struct host_fs_mount *m = &task->mounts[i];
 
 		for (size_t k = 0; k < m->n_options; k++)
 			free((char *)m->options[k]);

@@ -71,7 +71,7 @@ struct task_info {
 	const char *id, *exec_id; /* exec_id "" for an init */
 	const char *bundle;
 	struct task_stdio stdio;
-	const struct rootfs_mount *mounts;
+	const struct host_fs_mount *mounts;
 	size_t n_mounts;
 	enum task_state state;
 	bool is_pausing;
@@ -113,7 +113,7 @@ typedef void (*task_done_fn)(void *arg, struct dv_err *take_e, const struct task
 struct task_create {
 	const char *id, *bundle;
 	struct task_stdio stdio;
-	const struct rootfs_mount *mounts;
+	const struct host_fs_mount *mounts;
 	size_t n_mounts;
 	const struct shim_options *options;
 	bool is_restore; /* a checkpoint was given: not supported yet */

@@ -64,7 +64,7 @@ static bool is_read_only(const char *path)
 Test(rootfs, read_only_bind)
 {
 	static const char *const options[] = { "rbind", "ro" };
-	const struct rootfs_mount m = { "bind", src, "", options, 2 };
+	const struct host_fs_mount m = { "bind", src, "", options, 2 };
 
 	T_NULL(rootfs_mount(dir, &m, 1));
 	T_TRUE(is_read_only(root));
@@ -76,8 +76,8 @@ Test(rootfs, read_only_bind)
 Test(rootfs, what_failed_is_taken_back)
 {
 	static const char *const options[] = { "rbind", "ro" };
-	const struct rootfs_mount m[] = { { "bind", src, "", options, 2 },
-					  { "bind", "/nowhere", "", options, 2 } };
+	const struct host_fs_mount m[] = { { "bind", src, "", options, 2 },
+					   { "bind", "/nowhere", "", options, 2 } };
 	struct dv_err *e = rootfs_mount(dir, m, 2);
 
 	T_INT(dv_err_code(e), ==, DV_NOT_FOUND);
@@ -88,8 +88,8 @@ Test(rootfs, what_failed_is_taken_back)
 Test(rootfs, target_inside)
 {
 	static const char *const options[] = { "rbind", "ro" };
-	const struct rootfs_mount m[] = { { "tmpfs", "tmpfs", "", NULL, 0 },
-					  { "bind", src, "/", options, 2 } };
+	const struct host_fs_mount m[] = { { "tmpfs", "tmpfs", "", NULL, 0 },
+					   { "bind", src, "/", options, 2 } };
 
 	T_NULL(rootfs_mount(dir, m, 2));
 	T_TRUE(is_read_only(root));
@@ -114,9 +114,9 @@ static struct dv_err *mount_layers(int n, int len)
 		dv_strbuf_addf(&lower, "%s%s", i ? ":" : "lowerdir=", layer);
 	}
 	e = rootfs_mount(dir,
-			 &(struct rootfs_mount){ "overlay", "overlay", "",
-						 (const char *const[]){ lower.data, upper, work },
-						 3 },
+			 &(struct host_fs_mount){ "overlay", "overlay", "",
+						  (const char *const[]){ lower.data, upper, work },
+						  3 },
 			 1);
 	dv_strbuf_fini(&lower);
 	return e;
