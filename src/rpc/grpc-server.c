@@ -15,7 +15,7 @@
 
 #define SECOND UINT64_C(1000000000)
 
-enum { PING_ANSWER_SECONDS = 20 };
+#define PING_ANSWER (20 * SECOND)
 
 static const struct grpc_limits default_limits = {
 	.max_connections = 1024,
@@ -59,7 +59,8 @@ static void keep_alive(struct grpc_server_conn *conn, struct patience *p)
 		grpc_h2_touch(h);
 	}
 	if (conn->ping_at)
-		until(p, conn->ping_at + PING_ANSWER_SECONDS * SECOND, "no answer to a ping");
+		until(p, conn->ping_at + DV_MIN(PING_ANSWER, conn->server->limits.keepalive_ns),
+		      "no answer to a ping");
 	else
 		until(p, quiet, "");
 }
@@ -178,7 +179,8 @@ static struct dv_err *adopt(struct grpc_listener *l, int *fd)
 	s->conns = conn;
 	s->n_conns++;
 	s->stats.connections_total++;
-	grpc_alarm_set(&s->hub, &conn->alarm, conn->since + s->limits.handshake_ns);
+	grpc_alarm_set(&s->hub, &conn->alarm,
+		       conn->since + DV_MIN(s->limits.handshake_ns, s->limits.keepalive_ns));
 	return NULL;
 }
 

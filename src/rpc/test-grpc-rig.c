@@ -220,18 +220,19 @@ static nghttp2_nv pair(const char *name, const char *value)
 void graw_call(struct graw *r, int32_t id, const char *method, const char *const *extra)
 {
 	char path[256];
-	nghttp2_nv nv[40] = { pair(":method", "POST"), pair(":scheme", "http"), pair(":path", "/"),
+	nghttp2_nv nv[40] = { pair(":method", "POST"), pair(":scheme", "http"),
+			      pair(":authority", "x"), pair(":path", "/"),
 			      pair("content-type", "application/grpc") };
 	uint8_t block[16 << 10];
-	size_t n = 4;
+	size_t n = 5;
 	ssize_t len;
 
 	snprintf(path, sizeof(path), "/davit.test.Peer/%s", method);
-	nv[2] = pair(":path", path);
+	nv[3] = pair(":path", path);
 	for (; extra && *extra; extra += 2) {
 		bool is_known = false;
 
-		for (size_t i = 0; i < 4 && !is_known; i++) {
+		for (size_t i = 0; i < 5 && !is_known; i++) {
 			is_known = dv_streq((char *)nv[i].name, extra[0]);
 			if (is_known)
 				nv[i] = pair(extra[0], extra[1]);
@@ -336,10 +337,11 @@ int graw_status(struct graw *r, int32_t id, int *http)
 
 	while (graw_read(r, &f)) {
 		if (f.type == NGHTTP2_HEADERS)
-			read_headers(r, &f, f.id == id, &status, http);
+			read_headers(r, &f, f.id == id || id < 0, &status, http);
 		if (f.id == id && f.type == NGHTTP2_RST_STREAM)
 			return -1;
-		if (f.id == id && f.type == NGHTTP2_HEADERS && f.flags & NGHTTP2_FLAG_END_STREAM)
+		if ((f.id == id || id < 0) && f.type == NGHTTP2_HEADERS &&
+		    f.flags & NGHTTP2_FLAG_END_STREAM)
 			return status;
 	}
 	return -2;

@@ -85,7 +85,7 @@ bool graw_read(struct graw *r, struct gframe *ret);
 /* Reads frames until one of this type on this stream (-1: any); false: closed. */
 bool graw_until(struct graw *r, uint8_t type, int32_t id, struct gframe *ret);
 /* Reads until HEADERS with END_STREAM on the stream; its status, -1: the stream was reset, -2:
- * closed. @http: ":status". */
+ * closed. @id -1: of any stream. @http: ":status". */
 int graw_status(struct graw *r, int32_t id, int *http);
 /* Reads whatever comes until the server closes; the code of the last GOAWAY, -1: none. */
 int graw_goaway(struct graw *r);
