@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * containerd.services.diff.v1. Apply unpacks a layer on mounts that a snapshotter gave: nothing is
+ * mounted for it, since the directory behind them is known.
+ */
+
+#include "api/containerd/diff.pb-c.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "convert.h"
+#include "image/unpack.h"
+#include "io/child.h"
+#include "service.h"
+#include "services.h"
+#include "store/content.h"
+#include "sys/disk.h"
+#include "sys/file.h"
+
+#define TYPE(name) Containerd__Services__Diff__V1__##name
+#define LAYER_TYPE "application/vnd.oci.image.layer.v1.tar"
+
+/* ---- which directory ----------------------------------------------------------------------------- */
+
+static const char *option(const Containerd__Types__Mount *m, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < m->n_options; i++) {
+		if (strncmp(m->options[i], name, n) == 0 && m->options[i][n] == '=')
+			return m->options[i] + n + 1;
+	}
+	return NULL;
+}
+
+/* "lowerdir=a:b", where ":" is written "\:". */
+static void split_lowers(char *text, struct image_unpack *u, struct dv_arena *arena)
+{
+	const char **items = dv_arena_new_n(arena, const char *, strlen(text) + 1);
+	char *to = text, *start = text;
+
+	for (char *from = text;; from++) {
+		if (*from == '\\' && from[1]) {
+			*to++ = *++from;
+			continue;
+		}
+		if (*from && *from != ':') {
+			*to++ = *from;
+			continue;
+		}
+		{
+			bool is_last = !*from;
+
+			*to++ = '\0';
+			items[u->n_lowers++] = start;
+			start = to;
+			if (is_last)
+				break;
+		}
+	}
+	u->lowers = items;
+}
+
+static struct dv_err *find_target(const TYPE(ApplyRequest) *req, struct image_unpack *u,
+				  struct dv_arena *arena)
+{
+	const Containerd__Types__Mount *m;
+	const char *lowers;
+
+	if (req->n_mounts != 1)
+		return dv_err_new(DV_UNIMPLEMENTED,
+				  "not supported yet: a layer on %zu mounts; one of a directory is",
+				  req->n_mounts);
+	m = req->mounts[0];
+	if (dv_streq(m->type, "overlay")) {
+		u->is_overlay = true;
+		u->target = option(m, "upperdir");
+		lowers = option(m, "lowerdir");
+		if (lowers)
+			split_lowers(dv_arena_strdup(arena, lowers), u, arena);
+		if (!u->target)
+			return dv_err_new(DV_INVALID, "the overlay has no upper directory");
+	} else if (dv_streq(m->type, "bind") || dv_streq(m->type, "rbind")) {
+		u->target = m->source;
+	} else {
+		return dv_err_new(DV_UNIMPLEMENTED, "not supported yet: a layer on a mount of type %s",
+				  m->type);
+	}
+	for (size_t i = 0; i < m->n_options; i++) {
+		if (dv_streq(m->options[i], "ro"))
+			return dv_err_new(DV_PRECONDITION, "the mount is read-only");
+	}
+	return *u->target == '/' ? NULL
+				 : dv_err_new(DV_INVALID, "%s: not an absolute path", u->target);
+}
+
+/* ---- Apply ----------------------------------------------------------------------------------------- */
+
+/* Compression is found by the bytes; the type says that it is a layer at all. */
+static struct dv_err *check_type(const char *type)
+{
+	static const char *const types[] = {
+		LAYER_TYPE,
+		LAYER_TYPE "+gzip",
+		LAYER_TYPE "+zstd",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+		"application/vnd.docker.image.rootfs.diff.tar",
+		"application/vnd.docker.image.rootfs.diff.tar.gzip",
+		"application/vnd.docker.image.rootfs.diff.tar.zstd",
+		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+	};
+
+	for (size_t i = 0; i < DV_ARRAY_SIZE(types); i++) {
+		if (dv_streq(type, types[i]))
+			return NULL;
+	}
+	return dv_err_new(DV_UNIMPLEMENTED, "unsupported diff media type: %s", type);
+}
+
+static bool is_cancelled(void *arg)
+{
+	return grpc_call_is_cancelled(arg);
+}
+
+static struct dv_err *unpack(struct daemon_call *c, const TYPE(ApplyRequest) *req,
+			     struct image_unpacked *ret)
+{
+	struct image_unpack u = { .is_cancelled = is_cancelled, .arg = c->grpc };
+	DV_CLEANUP(sys_closep) int blob = -1;
+	struct dv_err *e;
+
+	e = check_type(req->diff->media_type);
+	if (!e)
+		e = find_target(req, &u, c->arena);
+	if (!e)
+		e = content_open_blob(c->d->content, c->ns, req->diff->digest, &blob, NULL);
+	if (e)
+		return e;
+	u.program = c->d->unpacker;
+	u.archive = blob;
+	e = image_unpack(&u, ret);
+	if (!e && req->sync_fs) {
+		DV_CLEANUP(sys_closep)
+		int dir = sys_openat(AT_FDCWD, u.target, O_RDONLY | O_DIRECTORY, 0);
+		int r = dir < 0 ? dir : sys_syncfs(dir);
+
+		if (r < 0)
+			e = dv_err_sys(r, "sync %s", u.target);
+	}
+	return e;
+}
+
+static struct dv_err *apply(struct daemon_call *c, const ProtobufCMessage *msg,
+			    const ProtobufCMessage **ret)
+{
+	const TYPE(ApplyRequest) *req = (const TYPE(ApplyRequest) *)msg;
+	TYPE(ApplyResponse) *reply = dv_arena_new(c->arena, TYPE(ApplyResponse));
+	struct meta_descriptor applied = { .media_type = LAYER_TYPE };
+	struct image_unpacked unpacked;
+	struct dv_err *e;
+
+	if (!req->diff)
+		return dv_err_new(DV_INVALID, "apply: no descriptor");
+	e = unpack(c, req, &unpacked);
+	if (e)
+		return dv_err_wrap(e, "apply layer %s", req->diff->digest);
+	applied.digest = dv_digest_str(&unpacked.diff_id, dv_arena_alloc(c->arena, DV_DIGEST_STR));
+	applied.size = unpacked.size;
+	containerd__services__diff__v1__apply_response__init(reply);
+	reply->applied = convert_descriptor_out(&applied, c->arena);
+	*ret = &reply->base;
+	return NULL;
+}
+
+static struct dv_err *diff(struct daemon_call *c, const ProtobufCMessage *msg,
+			   const ProtobufCMessage **ret)
+{
+	(void)c;
+	(void)msg;
+	(void)ret;
+	return dv_err_new(DV_UNIMPLEMENTED, "not supported yet: making a layer of two snapshots");
+}
+
+static const struct grpc_method methods[] = {
+	DAEMON_UNARY("Apply", containerd__services__diff__v1__apply_request, apply,
+		     (.lane = DAEMON_SLOW)),
+	DAEMON_UNARY("Diff", containerd__services__diff__v1__diff_request, diff,
+		     (.lane = DAEMON_SLOW)),
+};
+
+const struct grpc_service daemon_diff_service = {
+	.name = "containerd.services.diff.v1.Diff",
+	.methods = methods,
+	.n_methods = DV_ARRAY_SIZE(methods),
+};
