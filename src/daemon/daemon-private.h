@@ -34,6 +34,7 @@ struct daemon {
 	const char *program_dir; /* where our other programs are */
 	const char *const *envp; /* of shims */
 	char *ttrpc_address; /* a path */
+	char *unpacker; /* path of davit-unpack */
 	int root_lock, state_lock; /* held while we live */
 
 	struct io_work_pool *fast; /* metadata: what takes micro- or milliseconds */

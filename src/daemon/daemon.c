@@ -12,10 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/str.h"
 #include "daemon-private.h"
 #include "events.h"
+#include "io/child.h"
 #include "rpc/ttrpc.h"
 #include "service.h"
 #include "socket.h"
@@ -74,6 +76,34 @@ static struct dv_err *take_directories(struct daemon *d)
 	return e;
 }
 
+/* ---- our other programs ----------------------------------------------------------------------- */
+
+static const char *env(const char *const *envp, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; envp && *envp; envp++) {
+		if (strncmp(*envp, name, n) == 0 && (*envp)[n] == '=')
+			return *envp + n + 1;
+	}
+	return "";
+}
+
+/* Beside us, where it is installed, or in PATH. Whoever wants it is told that it is not there. */
+static void find_unpacker(struct daemon *d)
+{
+	DV_CLEANUP(dv_freep)
+	char *path = dv_printf("%s:%s/../libexec/davit:%s", d->program_dir, d->program_dir,
+			       env(d->envp, "PATH"));
+	struct dv_err *e = io_path_find("davit-unpack", path, &d->unpacker);
+
+	if (!e)
+		return;
+	dv_log(d->log, DV_WARN, "layers cannot be unpacked: %s", dv_err_message(e));
+	dv_err_free(e);
+	d->unpacker = dv_strdup("davit-unpack");
+}
+
 /* ---- sockets -------------------------------------------------------------------------------------- */
 
 static struct dv_err *listen_grpc(struct daemon *d, const struct daemon_socket *s,
@@ -127,6 +157,7 @@ static struct dv_err *begin(struct daemon *d)
 {
 	struct dv_err *e;
 
+	find_unpacker(d);
 	e = take_directories(d);
 	if (!e)
 		e = make_pools(d);
@@ -149,6 +180,7 @@ static void daemon_fini(struct daemon *d)
 	d->streams = streams_free(d->streams);
 	d->events = events_free(d->events);
 	daemon_stores_close(d);
+	free(d->unpacker);
 	free(d->ttrpc_address);
 	sys_closep(&d->root_lock);
 	sys_closep(&d->state_lock);

@@ -8,6 +8,7 @@
 extern const struct grpc_service daemon_content_service;
 extern const struct grpc_service daemon_snapshots_service;
 extern const struct grpc_service daemon_events_service;
+extern const struct grpc_service daemon_diff_service;
 extern const struct grpc_service daemon_introspection_service;
 extern const struct grpc_service daemon_tasks_service;
 extern const struct grpc_service daemon_streaming_service;

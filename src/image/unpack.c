@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "sys/file.h"
+#include "sys/mountfd.h"
 #include "sys/process.h"
 #include "sys/sock.h"
 #include "sys/spawn.h"
@@ -36,7 +37,7 @@ enum { TICK_MS = 100, DEVICES_MAX = 65536 };
 struct parent {
 	const struct image_unpack *u;
 	int socket; /* ours */
-	int target;
+	int target; /* a detached mount */
 	dev_t dev; /* of the target */
 	pid_t pid;
 	int pidfd;
@@ -249,15 +250,20 @@ static struct dv_err *start(struct parent *p, int child_socket)
 	return r < 0 ? dv_err_sys(r, "run %s", u->program) : NULL;
 }
 
+/* A mount of its own, which the child can put into its namespace; ours would be none of its. */
 static struct dv_err *open_target(struct parent *p)
 {
+	DV_CLEANUP(sys_closep) int dir = -1;
 	struct stat st;
 	int r;
 
-	p->target = sys_openat(AT_FDCWD, p->u->target, O_RDONLY | O_DIRECTORY, 0);
-	r = p->target < 0 ? p->target : sys_fstat(p->target, &st);
+	dir = sys_openat(AT_FDCWD, p->u->target, O_PATH | O_DIRECTORY, 0);
+	r = dir < 0 ? dir : sys_fstat(dir, &st);
 	if (r < 0)
 		return dv_err_sys(r, "open %s", p->u->target);
+	p->target = sys_open_tree(dir, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	if (p->target < 0)
+		return dv_err_sys(p->target, "make a mount of %s", p->u->target);
 	p->dev = st.st_dev;
 	return NULL;
 }

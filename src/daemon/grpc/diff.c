@@ -13,7 +13,6 @@
 #include "base/str.h"
 #include "convert.h"
 #include "image/unpack.h"
-#include "io/child.h"
 #include "service.h"
 #include "services.h"
 #include "store/content.h"
@@ -64,7 +63,7 @@ static void split_lowers(char *text, struct image_unpack *u, struct dv_arena *ar
 	u->lowers = items;
 }
 
-static struct dv_err *find_target(const TYPE(ApplyRequest) *req, struct image_unpack *u,
+static struct dv_err *find_target(const TYPE(ApplyRequest) * req, struct image_unpack *u,
 				  struct dv_arena *arena)
 {
 	const Containerd__Types__Mount *m;
@@ -86,8 +85,8 @@ static struct dv_err *find_target(const TYPE(ApplyRequest) *req, struct image_un
 	} else if (dv_streq(m->type, "bind") || dv_streq(m->type, "rbind")) {
 		u->target = m->source;
 	} else {
-		return dv_err_new(DV_UNIMPLEMENTED, "not supported yet: a layer on a mount of type %s",
-				  m->type);
+		return dv_err_new(DV_UNIMPLEMENTED,
+				  "not supported yet: a layer on a mount of type %s", m->type);
 	}
 	for (size_t i = 0; i < m->n_options; i++) {
 		if (dv_streq(m->options[i], "ro"))
@@ -127,7 +126,7 @@ static bool is_cancelled(void *arg)
 	return grpc_call_is_cancelled(arg);
 }
 
-static struct dv_err *unpack(struct daemon_call *c, const TYPE(ApplyRequest) *req,
+static struct dv_err *unpack(struct daemon_call *c, const TYPE(ApplyRequest) * req,
 			     struct image_unpacked *ret)
 {
 	struct image_unpack u = { .is_cancelled = is_cancelled, .arg = c->grpc };

@@ -6,8 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -104,8 +104,7 @@ static struct dv_err *make(struct layer *l, struct archive_entry *entry, make_fn
 			r = broker_opaque(l->opts->socket, *ret_fd);
 	}
 	if (r == -EINVAL && archive_entry_hardlink(entry))
-		return dv_err_new(DV_INVALID, "a hard link to %s",
-				  archive_entry_hardlink(entry));
+		return dv_err_new(DV_INVALID, "a hard link to %s", archive_entry_hardlink(entry));
 	if (r < 0 && archive_entry_hardlink(entry))
 		return dv_err_sys(r, "link it to %s", archive_entry_hardlink(entry));
 	return r < 0 ? dv_err_sys(r, "make it") : NULL;

@@ -29,26 +29,22 @@
 enum { FILES_MAX = 64 };
 #define MEMORY_MAX (2ULL << 30)
 
-/* In a mount namespace of our own, the directory becomes "/" and the rest goes. */
+/* In a mount namespace of our own, the mount becomes "/" and the rest goes. */
 static int enter(int target)
 {
-	DV_CLEANUP(sys_closep) int tree = -1;
 	int r;
 
 	r = sys_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	if (r < 0)
 		return r;
-	tree = sys_open_tree(target, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
-	if (tree < 0)
-		return tree;
-	r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-			      0, 0, -1);
+	r = sys_mount_setattr(target, "", AT_EMPTY_PATH,
+			      MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0, -1);
 	if (r < 0)
 		return r;
 	/* On a directory that every system has; it is ours alone. */
-	r = sys_move_mount(tree, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH);
+	r = sys_move_mount(target, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH);
 	if (r == 0)
-		r = sys_fchdir(tree);
+		r = sys_fchdir(target);
 	if (r == 0)
 		r = sys_pivot_root(".", ".");
 	if (r == 0)
@@ -68,7 +64,9 @@ static int set_limits(void)
 	static const struct {
 		int resource;
 		rlim64_t max;
-	} limits[] = { { RLIMIT_NOFILE, FILES_MAX }, { RLIMIT_CORE, 0 }, { RLIMIT_AS, MEMORY_MAX } };
+	} limits[] = { { RLIMIT_NOFILE, FILES_MAX },
+		       { RLIMIT_CORE, 0 },
+		       { RLIMIT_AS, MEMORY_MAX } };
 
 	for (size_t i = 0; i < DV_ARRAY_SIZE(limits); i++) {
 		struct rlimit64 limit = { limits[i].max, limits[i].max };
@@ -94,22 +92,64 @@ static int drop_capabilities(void)
 
 static const int allowed[] = {
 	/* files */
-	SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(close), SCMP_SYS(read), SCMP_SYS(write),
-	SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(ftruncate),
-	SCMP_SYS(fallocate), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
-	SCMP_SYS(getdents64), SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(symlinkat),
-	SCMP_SYS(linkat), SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2),
-	SCMP_SYS(readlinkat), SCMP_SYS(fchown), SCMP_SYS(fchownat), SCMP_SYS(fchmod),
-	SCMP_SYS(fchmodat), SCMP_SYS(utimensat), SCMP_SYS(fsetxattr), SCMP_SYS(lsetxattr),
-	SCMP_SYS(fchdir), SCMP_SYS(fcntl), SCMP_SYS(umask),
+	SCMP_SYS(openat),
+	SCMP_SYS(openat2),
+	SCMP_SYS(close),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fallocate),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(mknodat),
+	SCMP_SYS(symlinkat),
+	SCMP_SYS(linkat),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(fchown),
+	SCMP_SYS(fchownat),
+	SCMP_SYS(fchmod),
+	SCMP_SYS(fchmodat),
+	SCMP_SYS(utimensat),
+	SCMP_SYS(fsetxattr),
+	SCMP_SYS(lsetxattr),
+	SCMP_SYS(fchdir),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(umask),
 	/* the parent */
-	SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(recvfrom),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(recvfrom),
 	/* memory, threads, the end */
-	SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
-	SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sched_yield), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill),
-	SCMP_SYS(clock_gettime), SCMP_SYS(getrandom), SCMP_SYS(exit), SCMP_SYS(exit_group),
-	SCMP_SYS(rseq), SCMP_SYS(set_robust_list), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(brk),
+	SCMP_SYS(mmap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rseq),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(clock_nanosleep),
 };
 
 static int filter_calls(void)

@@ -76,9 +76,9 @@ static struct dv_err *all(struct layer *l, struct archive *a)
 
 	while ((r = archive_read_next_header(a, &entry)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
 		if (++n > l->opts->max_entries)
-			return dv_err_new(DV_EXHAUSTED, "entry %.512s: the archive has more than %llu",
-					  name_of(entry),
-					  (unsigned long long)l->opts->max_entries);
+			return dv_err_new(DV_EXHAUSTED,
+					  "entry %.512s: the archive has more than %llu",
+					  name_of(entry), (unsigned long long)l->opts->max_entries);
 		e = one(l, a, entry);
 		if (e)
 			return dv_err_wrap(e, "entry %.512s", name_of(entry));

@@ -70,7 +70,8 @@ struct dv_err *layer_enter_parent(struct layer *l) DV_CHECK;
 void layer_leave_parent(struct layer *l);
 
 /* whiteout.c: *ret_done: the entry was one, and what it says is done. */
-struct dv_err *layer_whiteout(struct layer *l, struct archive_entry *entry, bool *ret_done) DV_CHECK;
+struct dv_err *layer_whiteout(struct layer *l, struct archive_entry *entry, bool *ret_done)
+	DV_CHECK;
 bool layer_is_whiteout(struct layer *l, const char *name); /* overlayfs's form, of this layer */
 void layer_note(struct layer *l); /* that layer->path is this layer's */
 void layer_forget(struct layer *l);
@@ -95,7 +96,7 @@ struct broker_parent {
 int broker_parent(int socket, const char *path, struct broker_parent *ret);
 void broker_end(int socket, struct dv_err *take_e, int64_t size, const struct dv_digest *digest);
 
-/* ---- isolate.c: "/" becomes the directory @target; privileges and system calls go ---------------- */
+/* ---- isolate.c: "/" becomes the detached mount @target; privileges and system calls go ---------------- */
 
 struct dv_err *unpack_isolate(int target) DV_CHECK;
 struct dv_err *unpack_drop(void) DV_CHECK; /* privileges; of this thread, and those that it makes */

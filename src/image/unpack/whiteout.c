@@ -132,8 +132,14 @@ static struct dv_err *removal(struct layer *l, const char *name)
 	char *path = *l->parent ? dv_printf("%s/%s", l->parent, name) : dv_strdup(name);
 	int r = 0;
 
-	if (tfind(path, &l->unpacked, compare))
-		return NULL;
+	if (tfind(path, &l->unpacked, compare)) {
+		/* What the layers below have in a directory that this one has, too. */
+		DV_CLEANUP(sys_closep)
+		int fd = sys_openat(l->parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+		r = fd < 0 ? 0 : clear_directory(l, fd, path);
+		return r < 0 ? dv_err_sys(r, "clear %s", path) : NULL;
+	}
 	r = sys_remove_tree(l->parent_fd, name);
 	layer_leave_parent(l);
 	return r < 0 && r != -ENOENT ? dv_err_sys(r, "remove %s", path) : NULL;

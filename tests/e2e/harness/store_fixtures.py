@@ -24,7 +24,8 @@ class StoreDaemon:
         else:
             (directory / "config.toml").write_text(CONFIG.format(directory=directory))
             options = ["--config", directory / "config.toml"]
-        self.server = daemon.Daemon(pathlib.Path(program).name, [str(program), *map(str, options)], directory, self.answers)
+        self.server = daemon.Daemon(pathlib.Path(program).name, [str(program), *map(str, options)], directory, self.answers,
+                                    path=program_path(program))
 
     @property
     def root(self):
@@ -59,6 +60,11 @@ class StoreDaemon:
 def davitd_path():
     given = os.environ.get("DAVITD") or DEFAULT_DAVITD
     return pathlib.Path(shutil.which("containerd") or "containerd") if given == "containerd" else pathlib.Path(given).absolute()
+
+
+def program_path(davitd):
+    """A PATH for davitd's companions: in the build tree each program has a directory of its own."""
+    return ":".join(str(found.parent) for found in sorted(pathlib.Path(davitd).parents[1].glob("*/*")) if found.name == found.parent.name)
 
 
 @pytest.fixture
