@@ -28,7 +28,7 @@
 #include "sys/process.h"
 #include "sys/sock.h"
 #include "sys/spawn.h"
-#include "unpack/wire.h"
+#include "wire.h"
 
 enum { TICK_MS = 100, DEVICES_MAX = 65536 };
 #define BYTES_MAX   (1ULL << 40)

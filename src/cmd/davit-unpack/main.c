@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 	opts.is_overlay = dv_streq(argv[1], "overlay");
 	opts.max_entries = limits.max_entries;
 	/* Names in pax headers are UTF-8. Loaded now: there are no files of the system later. */
-	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	(void)uselocale(newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL));
 	(void)umask(0);
 	e = run(&limits, &opts, &size, &digest);
 	broker_end(UNPACK_FD_SOCKET, e, size, &digest);
