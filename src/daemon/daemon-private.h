@@ -21,6 +21,7 @@ struct content;
 struct events;
 struct gc;
 struct meta;
+struct mounts;
 struct plugins;
 struct snapshots;
 struct streams;
@@ -43,6 +44,7 @@ struct daemon {
 	struct meta *meta; /* any thread */
 	struct content *content; /* any thread */
 	struct snapshots *snapshots; /* any thread */
+	struct mounts *mounts; /* any thread */
 
 	struct events *events;
 	struct gc *gc;

@@ -5,11 +5,19 @@
 
 #include "service.h"
 
+/* clang-format off: one a line, so that each can be added by itself */
 static const struct grpc_service *const services[] = {
-	&daemon_content_service,       &daemon_diff_service,	  &daemon_events_service,
-	&daemon_introspection_service, &daemon_snapshots_service, &daemon_streaming_service,
-	&daemon_tasks_service,	       &daemon_version_service,
+	&daemon_content_service,
+	&daemon_diff_service,
+	&daemon_events_service,
+	&daemon_introspection_service,
+	&daemon_mounts_service,
+	&daemon_snapshots_service,
+	&daemon_streaming_service,
+	&daemon_tasks_service,
+	&daemon_version_service,
 };
+/* clang-format on */
 
 void daemon_services_add(struct daemon *d, struct grpc_server *server)
 {

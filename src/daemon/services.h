@@ -6,6 +6,7 @@
 #include "rpc/grpc.h"
 
 extern const struct grpc_service daemon_content_service;
+extern const struct grpc_service daemon_mounts_service;
 extern const struct grpc_service daemon_snapshots_service;
 extern const struct grpc_service daemon_events_service;
 extern const struct grpc_service daemon_diff_service;

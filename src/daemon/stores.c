@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "mounts.h"
 #include "snapshots.h"
 #include "store/content.h"
 #include "store/meta.h"
@@ -28,11 +29,15 @@ struct dv_err *daemon_stores_open(struct daemon *d)
 	if (e)
 		return dv_err_wrap(e, "open the content");
 	e = daemon_snapshots_open(d);
-	return dv_err_wrap(e, "open the snapshots");
+	if (e)
+		return dv_err_wrap(e, "open the snapshots");
+	e = mounts_new(d, &d->mounts);
+	return dv_err_wrap(e, "find the mounts");
 }
 
 void daemon_stores_close(struct daemon *d)
 {
+	d->mounts = mounts_free(d->mounts);
 	d->snapshots = snapshots_close(d->snapshots);
 	d->content = content_close(d->content);
 	d->meta = meta_close(d->meta);
