@@ -5,7 +5,8 @@
 
 #include "service.h"
 
-/* clang-format off: one a line, so that each can be added by itself */
+/* One a line, so that each can be added by itself. */
+/* clang-format off */
 static const struct grpc_service *const services[] = {
 	&daemon_content_service,
 	&daemon_diff_service,
