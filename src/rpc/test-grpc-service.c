@@ -92,6 +92,10 @@ static void do_make(struct grpc_call *call, const ProtobufCMessage *req, void *a
 	size_t n = (size_t)r->code;
 
 	((struct peer *)arg)->n_requests++;
+	if (r->code < 0 || r->code > 64 << 20) {
+		grpc_fail(call, dv_err_new(DV_INVALID, "%d bytes", r->code));
+		return;
+	}
 	reply.message = dv_arena_alloc(grpc_call_arena(call), n + 1);
 	memset(reply.message, 'x', n);
 	grpc_reply(call, &reply.base);
