@@ -12,7 +12,7 @@
 #include "daemon/config.h"
 
 struct davitd_opts {
-	bool is_version;
+	bool is_version, is_fault_list;
 	const char *address, *root, *state, *config, *log_level, *log_format;
 };
 
@@ -32,3 +32,4 @@ struct dv_err *cli_serve(struct cli *cli) DV_CHECK; /* serve.c */
 struct dv_err *cli_print(const struct dv_strbuf *text) DV_CHECK;
 void cli_help(const struct cli *cli, struct dv_strbuf *out); /* options.c */
 void cli_version(const struct cli *cli, struct dv_strbuf *out);
+void cli_faults(const struct cli *cli, struct dv_strbuf *out);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "cli.h"
 #include "sys/file.h"
@@ -122,7 +123,11 @@ static struct dv_err *run(struct cli *cli, int argc, char **argv)
 		return e;
 	if (cli->opts.is_version)
 		return print(cli, cli_version);
-	e = configure(cli);
+	if (cli->opts.is_fault_list)
+		return print(cli, cli_faults);
+	e = dv_fault_arm(getenv("DAVIT_FAULT"));
+	if (!e)
+		e = configure(cli);
 	if (e)
 		return e;
 	if (n_args == 0)

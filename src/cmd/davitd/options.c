@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "base/fault.h"
 #include "cli.h"
 #include "davit-commit.h"
 #include "davit-version.h"
@@ -16,6 +17,11 @@ static const struct dv_opt options[] = {
 	  .offset = FIELD(address),
 	  .arg = "path",
 	  .help = "socket of the gRPC API; shims have one of the same name with .ttrpc" },
+	{ .name = "list-faults",
+	  .is_hidden = true,
+	  .type = DV_OPT_FLAG,
+	  .offset = FIELD(is_fault_list),
+	  .help = "print the names that DAVIT_FAULT may have" },
 	{ .name = "log-format",
 	  .type = DV_OPT_STRING,
 	  .offset = FIELD(log_format),
@@ -98,6 +104,17 @@ void cli_help(const struct cli *cli, struct dv_strbuf *out)
 		if (!o->is_hidden)
 			add_option(out, o);
 	}
+}
+
+static void add_name(void *arg, const char *name)
+{
+	dv_strbuf_addf(arg, "%s\n", name);
+}
+
+void cli_faults(const struct cli *cli, struct dv_strbuf *out)
+{
+	(void)cli;
+	dv_fault_each(add_name, out);
 }
 
 /* As containerd prints it: name, package, version, revision. */

@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "base/fault.h"
 #include "base/str.h"
 #include "codec/json.h"
 #include "sys/file.h"
@@ -82,7 +83,9 @@ struct dv_err *bundle_new(const struct bundle_opts *opts, char **ret_path)
 		return dv_err_new(DV_EXISTS, "bundle %s is there already", path);
 	if (r < 0)
 		return dv_err_sys(r, "make bundle %s", path);
+	DV_FAULT("task.bundle.made");
 	e = fill(opts, path);
+	DV_FAULT("task.bundle.filled");
 	if (e) {
 		dv_err_free(bundle_remove(path));
 		return e;
@@ -174,6 +177,7 @@ struct dv_err *bundle_remove(const char *path)
 	r = sys_renameat(fd, name, fd, hidden);
 	if (r == -ENOENT)
 		return NULL;
+	DV_FAULT("task.bundle.hidden");
 	if (r == 0)
 		r = sys_remove_tree(fd, hidden);
 	return r < 0 ? dv_err_sys(r, "remove bundle %s", path) : NULL;

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/str.h"
 #include "content-private.h"
 #include "sys/disk.h"
@@ -82,6 +83,8 @@ static struct dv_err *sync_data(struct content_ingest *in)
 	(void)sys_futimens(in->data, times);
 	in->updated_at = now;
 	r = sys_fsync(in->data);
+	if (r == 0)
+		r = DV_FAULT_ERRNO("content.commit.data-synced");
 	if (r < 0) {
 		/* What the disk has now is not known, and will not be tried again by the kernel. */
 		(void)sys_unlinkat(in->dir, "data", 0);
@@ -114,6 +117,7 @@ static struct dv_err *link_blob(struct content_ingest *in, const struct dv_diges
 		return dv_err_new(DV_NOT_FOUND, "ingest %s was aborted: not found", in->ref);
 	if (r < 0)
 		return dv_err_sys(r, "publish content %s", dv_digest_str(d, text));
+	DV_FAULT("content.commit.named");
 	/* Also when it was there: the winner may not have synced its name yet. */
 	r = sys_fsync(dir);
 	if (r < 0)
@@ -172,6 +176,7 @@ static struct dv_err *publish(struct content_ingest *in, const struct dv_digest 
 		e = link_blob(in, d, &is_new);
 	if (!e)
 		e = write_rows(in, blob, ret_exists);
+	DV_FAULT("content.commit.rows-written");
 	if (e && is_new)
 		take_back(in->c, d);
 	return e;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "meta-private.h"
 
 /* Pages in the log from which on it is carried over into the database. */
@@ -185,6 +186,7 @@ struct dv_err *meta_commit(struct meta_tx *take)
 	e = meta_conn_run(tx->conn, "COMMIT");
 	if (e)
 		return dv_err_wrap(e, "commit");
+	DV_FAULT("meta.commit.written");
 	m->deletions += tx->n_deletions;
 	m->mutations++;
 	is_full = m->wal_frames >= CHECKPOINT_FRAMES;
@@ -194,6 +196,7 @@ struct dv_err *meta_commit(struct meta_tx *take)
 	meta_rollback(dv_steal(&tx));
 
 	e = wait_synced(m, seq);
+	DV_FAULT("meta.commit.synced");
 	if (e)
 		return e;
 	if (is_full)

@@ -3,6 +3,7 @@
 
 #include "store/snapshot.h"
 
+#include "base/fault.h"
 #include "base/str.h"
 #include "snapshot-private.h"
 #include "store/meta-lease.h"
@@ -164,8 +165,10 @@ struct dv_err *snapshot_prepare(struct snapshots *s, const struct snapshot_at *a
 		return e;
 	snapshot_making(s, slot, node.id);
 	e = slot->driver->ops->create(slot->driver, &node);
+	DV_FAULT("snapshot.prepare.directory-made");
 	if (!e)
 		e = write_new(s, at, new, &node);
+	DV_FAULT("snapshot.prepare.row-written");
 	if (e)
 		snapshot_doom(s, slot, node.id);
 	snapshot_made(s, slot, node.id);
@@ -274,6 +277,7 @@ struct dv_err *snapshot_commit(struct snapshots *s, const struct snapshot_at *at
 		e = slot->driver->ops->commit(slot->driver, &node, &usage);
 	if (!e)
 		e = write_commit(s, at, commit, slot, &usage, &id);
+	DV_FAULT("snapshot.commit.row-written");
 	dv_arena_fini(&arena);
 	if (!e)
 		snapshot_unsynced(s, slot, id);
@@ -294,6 +298,7 @@ struct dv_err *snapshot_remove(struct snapshots *s, const struct snapshot_at *at
 		e = meta_snapshot_delete(tx, at->ns, at->snapshotter, at->lease, key, &id);
 	if (!e)
 		e = meta_commit(dv_steal(&tx));
+	DV_FAULT("snapshot.remove.row-deleted");
 	if (!e)
 		snapshot_doom(s, slot, id);
 	return e;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/str.h"
 #include "snapshot-private.h"
 #include "sys/file.h"
@@ -154,6 +155,7 @@ static struct dv_err *remove_doomed(struct snapshots *s)
 	while (next_doomed(s, &failed, &slot, &id)) {
 		struct dv_err *e = slot->driver->ops->remove(slot->driver, id);
 
+		DV_FAULT("snapshot.remove.tree-removed");
 		pthread_mutex_lock(&s->lock);
 		snapshot_ids_remove(&slot->making, id);
 		if (e) {
