@@ -23,7 +23,7 @@ Test(digest, text_forms_go_there_and_back)
 		T_NULL(dv_digest_parse(texts[i], &d));
 		T_STR(dv_digest_str(&d, buf), texts[i]);
 		T_STR(dv_digest_hex(&d, hex), texts[i] + 7);
-		T_STR(dv_digest_alg_name(d.alg), strndup(texts[i], 6));
+		T_INT(strncmp(texts[i], dv_digest_alg_name(d.alg), 6), ==, 0);
 	}
 }
 

@@ -32,6 +32,7 @@ static inline bool crash_spares(unsigned long nr)
 	case SYS_futex:
 	case SYS_close:
 	case SYS_getrandom:
+	case SYS_sigaltstack: /* of sanitizers */
 	case SYS_rt_sigprocmask:
 	case SYS_rt_sigaction:
 	case SYS_getpid:
