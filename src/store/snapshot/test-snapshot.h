@@ -41,7 +41,7 @@ struct rig {
 
 static inline void on_wake(void *arg, enum snapshots_work kind)
 {
-	((struct rig *)arg)->n_wakes[kind]++;
+	__atomic_add_fetch(&((struct rig *)arg)->n_wakes[kind], 1, __ATOMIC_RELAXED);
 }
 
 static inline void rig_open(struct rig *r)
