@@ -360,3 +360,17 @@ Test(content, put_replaces_what_an_earlier_try_left)
 	T_OK(content_put(s.c, &opts, NULL, "", 0, &d));
 	t_expect_blob(&s, "a", "");
 }
+
+/* Where the file system cannot, nothing is said. */
+Test(content, verity_is_best_effort)
+{
+	STORE(s);
+
+	store_close(&s);
+	s.has_verity = true;
+	store_open(&s);
+	T_OK(t_put(&s, "a", "r", "text"));
+	t_expect_blob(&s, "a", "text");
+	T_OK(t_put(&s, "b", "r", "text"));
+	t_expect_blob(&s, "b", "text");
+}

@@ -34,7 +34,7 @@
 
 struct store {
 	char dir[64], content[128];
-	bool is_isolated;
+	bool is_isolated, has_verity;
 	struct meta *m;
 	struct content *c;
 	struct dv_arena arena;
@@ -42,7 +42,9 @@ struct store {
 
 static inline void store_open(struct store *s)
 {
-	struct content_opts opts = { .dir = s->content, .is_isolated = s->is_isolated };
+	struct content_opts opts = { .dir = s->content,
+				     .is_isolated = s->is_isolated,
+				     .has_verity = s->has_verity };
 
 	T_OK(meta_open(&(struct meta_opts){ .dir = s->dir }, &s->m));
 	opts.meta = s->m;
