@@ -183,9 +183,14 @@ struct linux_dirent64_head {
 
 void sys_dir_init(struct sys_dir *d, int fd)
 {
+	sys_dir_seek(d, fd, 0);
+}
+
+void sys_dir_seek(struct sys_dir *d, int fd, int64_t next)
+{
 	d->fd = fd;
 	d->at = d->n = 0;
-	(void)lseek(fd, 0, SEEK_SET);
+	(void)lseek(fd, next, SEEK_SET);
 }
 
 int sys_dir_next(struct sys_dir *d, struct sys_dirent *ret)
@@ -202,7 +207,9 @@ int sys_dir_next(struct sys_dir *d, struct sys_dirent *ret)
 		e = (const void *)(d->buf + d->at);
 		d->at += e->reclen;
 	} while (strcmp(e->name, ".") == 0 || strcmp(e->name, "..") == 0);
-	*ret = (struct sys_dirent){ .ino = e->ino, .type = e->type, .name = e->name };
+	*ret = (struct sys_dirent){
+		.ino = e->ino, .next = e->off, .type = e->type, .name = e->name
+	};
 	return 1;
 }
 

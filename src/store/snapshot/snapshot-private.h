@@ -80,7 +80,8 @@ struct dv_err *snapshot_tree_copy(int to, int from) DV_CHECK;
 
 /*
  * A walk without recursion or descriptors for each level: down by name, up by "..", which must
- * lead to where we came from.
+ * lead to where we came from, and on from where the directory was left. While somebody changes the
+ * tree, what is new or moved may be seen once, twice or not at all.
  */
 struct snapshot_walk_level;
 struct snapshot_walk {

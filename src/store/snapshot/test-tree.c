@@ -187,3 +187,38 @@ Test(snaptree, depth_costs_nothing, .timeout = 60)
 	T_OK(snapshot_tree_usage(root, "to", &usage));
 	T_INT(usage.inodes, ==, DEPTH + 1);
 }
+
+static void expect_all_seen(int dir)
+{
+	struct snapshot_usage usage;
+
+	T_INT(sys_mkdirat(dir, "wide", 0755), ==, 0);
+	for (int i = 0; i < 700; i++) {
+		char name[80];
+		int fd;
+
+		snprintf(name, sizeof(name), "wide/a-directory-with-some-name-%d", i);
+		T_INT(sys_mkdirat(dir, name, 0755), ==, 0);
+		snprintf(name, sizeof(name), "wide/a-directory-with-some-name-%d/sub", i);
+		T_INT(sys_mkdirat(dir, name, 0755), ==, 0);
+		snprintf(name, sizeof(name), "wide/a-file-%d", i);
+		fd = sys_openat(dir, name, O_CREAT | O_WRONLY, 0600);
+		sys_close(fd);
+	}
+	T_OK(snapshot_tree_usage(dir, "wide", &usage));
+	T_INT(usage.inodes, ==, 1 + 3 * 700);
+}
+
+Test(snaptree, each_subdirectory_is_seen_once)
+{
+	char other[] = "/dev/shm/davit-snaptree-XXXXXX";
+	int fd;
+
+	expect_all_seen(root);
+	if (!mkdtemp(other))
+		return; /* no file system of another kind */
+	fd = sys_openat(AT_FDCWD, other, O_RDONLY | O_DIRECTORY, 0);
+	expect_all_seen(fd);
+	sys_close(fd);
+	T_INT(sys_remove_tree(AT_FDCWD, other), ==, 0);
+}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Walking a tree that a container may be changing. Depth costs neither stack nor descriptors: for
- * each level there are the names that are still to be entered, on the heap, and the identity of
- * the directory, which is compared when the walk comes up again.
+ * Walking a tree that a container may be changing. Depth costs neither stack nor descriptors, and
+ * width costs nothing: of each level there is the identity of the directory, which is compared when
+ * the walk comes up again, and how far it was read.
  */
 
 #include <errno.h>
@@ -16,29 +16,101 @@
 #include "sys/file.h"
 
 struct snapshot_walk_level {
-	struct stat st;
-	struct dv_strbuf names; /* each with its NUL */
-	size_t at;
+	dev_t dev;
+	ino_t ino;
+	int64_t next; /* in the directory: behind the subdirectory that we are in */
 };
 
 static void walk_fini(struct snapshot_walk *w)
 {
-	for (size_t i = 0; i < w->n_levels; i++)
-		dv_strbuf_fini(&w->levels[i].names);
 	free(w->levels);
 	sys_close(w->fd);
 }
 
-/* Visits what is in the directory; directories are noted, to be entered later. */
-static struct dv_err *read_level(struct snapshot_walk *w, const struct snapshot_walk_ops *ops,
-				 void *arg, struct snapshot_walk_level *level)
+/* Takes @fd, the directory to be walked next. */
+static struct dv_err *enter(struct snapshot_walk *w, int take_fd)
 {
-	struct sys_dir dir;
-	struct sys_dirent entry;
+	struct snapshot_walk_level *level;
+	struct stat st;
 	int r;
 
-	sys_dir_init(&dir, w->fd);
+	sys_close(w->fd);
+	w->fd = take_fd;
+	r = sys_fstat(w->fd, &st);
+	if (r < 0)
+		return dv_err_sys(r, "look at directory");
+	if (w->n_levels == w->room) {
+		w->room = w->room ? 2 * w->room : 16;
+		w->levels = dv_realloc_n(w->levels, w->room, sizeof(*w->levels));
+	}
+	level = &w->levels[w->n_levels++];
+	*level = (struct snapshot_walk_level){ .dev = st.st_dev, .ino = st.st_ino };
+	if (w->n_levels == 1)
+		w->dev = st.st_dev;
+	return NULL;
+}
+
+/* Into the subdirectory; *ret_is_in false: it has vanished, or has become something else. */
+static struct dv_err *go_down(struct snapshot_walk *w, const struct snapshot_walk_ops *ops,
+			      void *arg, const char *name, bool *ret_is_in)
+{
+	struct dv_err *e;
+	int fd = sys_openat2(w->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
+			     RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
+
+	*ret_is_in = fd >= 0;
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV)
+		return NULL;
+	if (fd < 0)
+		return dv_err_sys(fd, "open directory %s", name);
+	e = ops->down ? ops->down(arg, name) : NULL;
+	if (e) {
+		sys_close(fd);
+		return e;
+	}
+	return enter(w, fd);
+}
+
+/* From a directory with nothing left in it. */
+static struct dv_err *go_up(struct snapshot_walk *w, const struct snapshot_walk_ops *ops, void *arg)
+{
+	const struct snapshot_walk_level *parent;
+	struct dv_err *e = NULL;
+	struct stat st;
+	int fd, r;
+
+	if (ops->up) {
+		r = sys_fstat(w->fd, &st);
+		e = r < 0 ? dv_err_sys(r, "look at directory") : ops->up(arg, w->fd, &st);
+	}
+	if (e || --w->n_levels == 0)
+		return e;
+	parent = &w->levels[w->n_levels - 1];
+	fd = sys_openat(w->fd, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return dv_err_sys(fd, "open parent directory");
+	sys_close(w->fd);
+	w->fd = fd;
+	r = sys_fstat(fd, &st);
+	if (r < 0)
+		return dv_err_sys(r, "look at parent directory");
+	if (st.st_ino != parent->ino || st.st_dev != parent->dev)
+		return dv_err_new(DV_ABORTED, "the tree was changed while it was read");
+	return NULL;
+}
+
+/* Visits entries until there is a subdirectory to be entered, or the end. */
+static struct dv_err *read_on(struct snapshot_walk *w, const struct snapshot_walk_ops *ops,
+			      void *arg, bool *ret_is_end)
+{
+	struct sys_dirent entry;
+	struct sys_dir dir;
+	int r;
+
+	*ret_is_end = false;
+	sys_dir_seek(&dir, w->fd, w->levels[w->n_levels - 1].next);
 	while ((r = sys_dir_next(&dir, &entry)) > 0) {
+		bool is_in = false;
 		struct dv_err *e;
 		struct stat st;
 
@@ -50,100 +122,32 @@ static struct dv_err *read_level(struct snapshot_walk *w, const struct snapshot_
 		if (st.st_dev != w->dev && S_ISDIR(st.st_mode))
 			continue; /* something is mounted there */
 		e = ops->visit(arg, w->fd, entry.name, &st);
-		if (e)
+		if (!e && S_ISDIR(st.st_mode)) {
+			w->levels[w->n_levels - 1].next = entry.next;
+			e = go_down(w, ops, arg, entry.name, &is_in);
+		}
+		if (e || is_in)
 			return e;
-		if (S_ISDIR(st.st_mode))
-			dv_strbuf_add_n(&level->names, entry.name, strlen(entry.name) + 1);
 	}
+	*ret_is_end = true;
 	return r < 0 ? dv_err_sys(r, "read directory") : NULL;
-}
-
-/* Takes @fd, the directory to be walked next. */
-static struct dv_err *enter(struct snapshot_walk *w, const struct snapshot_walk_ops *ops, void *arg,
-			    int take_fd)
-{
-	struct snapshot_walk_level *level;
-	int r;
-
-	sys_close(w->fd);
-	w->fd = take_fd;
-	if (w->n_levels == w->room) {
-		w->room = w->room ? 2 * w->room : 16;
-		w->levels = dv_realloc_n(w->levels, w->room, sizeof(*w->levels));
-	}
-	level = &w->levels[w->n_levels++];
-	*level = (struct snapshot_walk_level){ .names = DV_STRBUF_INIT };
-	r = sys_fstat(w->fd, &level->st);
-	if (r < 0)
-		return dv_err_sys(r, "look at directory");
-	if (w->n_levels == 1)
-		w->dev = level->st.st_dev;
-	return read_level(w, ops, arg, level);
-}
-
-static struct dv_err *go_up(struct snapshot_walk *w)
-{
-	const struct stat *expected = &w->levels[w->n_levels - 1].st;
-	struct stat st;
-	int fd, r;
-
-	fd = sys_openat(w->fd, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-	if (fd < 0)
-		return dv_err_sys(fd, "open parent directory");
-	sys_close(w->fd);
-	w->fd = fd;
-	r = sys_fstat(fd, &st);
-	if (r < 0)
-		return dv_err_sys(r, "look at parent directory");
-	if (st.st_ino != expected->st_ino || st.st_dev != expected->st_dev)
-		return dv_err_new(DV_ABORTED, "the tree was changed while it was read");
-	return NULL;
-}
-
-static struct dv_err *leave(struct snapshot_walk *w, const struct snapshot_walk_ops *ops, void *arg)
-{
-	struct snapshot_walk_level *level = &w->levels[w->n_levels - 1];
-	struct dv_err *e = ops->up ? ops->up(arg, w->fd, &level->st) : NULL;
-
-	dv_strbuf_fini(&level->names);
-	w->n_levels--;
-	if (!e && w->n_levels > 0)
-		e = go_up(w);
-	return e;
 }
 
 struct dv_err *snapshot_walk(int fd, const struct snapshot_walk_ops *ops, void *arg)
 {
 	DV_CLEANUP(walk_fini) struct snapshot_walk w = { .fd = -1 };
 	struct dv_err *e;
-	int next = sys_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	int top = sys_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
 
-	if (next < 0)
-		return dv_err_sys(next, "open directory");
-	e = enter(&w, ops, arg, next);
+	if (top < 0)
+		return dv_err_sys(top, "open directory");
+	e = enter(&w, top);
 	while (!e && w.n_levels > 0) {
-		struct snapshot_walk_level *level = &w.levels[w.n_levels - 1];
-		const char *name = level->names.data + level->at;
+		bool is_end;
 
-		if (level->at >= level->names.len) {
-			e = leave(&w, ops, arg);
-			continue;
-		}
-		level->at += strlen(name) + 1;
-		next = sys_openat2(w.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
-				   RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
-		if (next == -ENOENT || next == -ENOTDIR || next == -ELOOP || next == -EXDEV)
-			continue; /* it vanished, or became something else */
-		if (next < 0) {
-			e = dv_err_sys(next, "open directory %s", name);
-			continue;
-		}
-		if (ops->down)
-			e = ops->down(arg, name);
-		if (e)
-			sys_close(next);
-		else
-			e = enter(&w, ops, arg, next);
+		e = read_on(&w, ops, arg, &is_end);
+		if (!e && is_end)
+			e = go_up(&w, ops, arg);
 	}
 	return e;
 }
@@ -189,9 +193,12 @@ void snapshot_links_fini(struct snapshot_links *set)
 	*set = (struct snapshot_links){ 0 };
 }
 
+enum { LINKS_MAX = 1 << 18 };
+
 struct usage {
 	struct snapshot_usage total;
 	struct snapshot_links links;
+	double estimate; /* inodes with more names than we can remember */
 };
 
 static struct dv_err *add_usage(void *arg, int dirfd, const char *name, const struct stat *st)
@@ -200,8 +207,15 @@ static struct dv_err *add_usage(void *arg, int dirfd, const char *name, const st
 
 	(void)dirfd;
 	(void)name;
-	if (st->st_nlink > 1 && !S_ISDIR(st->st_mode) && snapshot_links_add(&u->links, st))
-		return NULL;
+	if (st->st_nlink > 1 && !S_ISDIR(st->st_mode)) {
+		if (u->links.n >= LINKS_MAX) {
+			u->total.size += (int64_t)st->st_blocks * 512 / (int64_t)st->st_nlink;
+			u->estimate += 1.0 / (double)st->st_nlink;
+			return NULL;
+		}
+		if (snapshot_links_add(&u->links, st))
+			return NULL;
+	}
 	u->total.size += (int64_t)st->st_blocks * 512;
 	u->total.inodes++;
 	return NULL;
@@ -229,5 +243,6 @@ struct dv_err *snapshot_tree_usage(int dirfd, const char *name, struct snapshot_
 	if (e)
 		return dv_err_wrap(e, "usage of tree %s", name);
 	*ret = u.total;
+	ret->inodes += (int64_t)u.estimate;
 	return NULL;
 }

@@ -42,6 +42,7 @@ int sys_enable_verity(int fd);
 /* Entries of a directory, "." and ".." left out. */
 struct sys_dirent {
 	uint64_t ino;
+	int64_t next; /* where the one behind it is, for sys_dir_seek() */
 	unsigned char type; /* DT_* */
 	const char *name; /* valid until the next call */
 };
@@ -51,6 +52,8 @@ struct sys_dir {
 	_Alignas(8) char buf[4096];
 };
 void sys_dir_init(struct sys_dir *d, int fd); /* begins at the start */
+/* Goes on where another opening of the same directory was. */
+void sys_dir_seek(struct sys_dir *d, int fd, int64_t next);
 int sys_dir_next(struct sys_dir *d, struct sys_dirent *ret); /* 1, 0 at the end, -errno */
 
 /* Extended attributes of what a path (no link is followed at its end) or descriptor names. */
