@@ -126,7 +126,6 @@ static bool next_doomed(struct snapshots *s, const struct snapshot_ids *failed,
 	bool is_found = false;
 
 	pthread_mutex_lock(&s->lock);
-	s->is_woken[SNAPSHOTS_REMOVE] = false;
 	for (size_t i = 0; i < s->n_slots && !is_found; i++) {
 		struct snapshot_slot *slot = &s->slots[i];
 
@@ -140,6 +139,9 @@ static bool next_doomed(struct snapshots *s, const struct snapshot_ids *failed,
 			snapshot_ids_add(&slot->making, *ret_id);
 		}
 	}
+	/* Until then whoever is at work takes what is new: one worker is enough. */
+	if (!is_found)
+		s->is_woken[SNAPSHOTS_REMOVE] = false;
 	pthread_mutex_unlock(&s->lock);
 	return is_found;
 }
@@ -172,16 +174,26 @@ static struct dv_err *remove_doomed(struct snapshots *s)
 	return first;
 }
 
-static struct snapshot_ids take_unsynced(struct snapshots *s, struct snapshot_slot *slot)
+/* All that one driver has to sync; false: no driver has anything. */
+static bool take_unsynced(struct snapshots *s, struct snapshot_slot **ret, struct snapshot_ids *ids)
 {
-	struct snapshot_ids ids;
+	bool is_found = false;
 
 	pthread_mutex_lock(&s->lock);
-	s->is_woken[SNAPSHOTS_SYNC] = false;
-	ids = slot->unsynced;
-	slot->unsynced = (struct snapshot_ids){ 0 };
+	for (size_t i = 0; i < s->n_slots && !is_found; i++) {
+		struct snapshot_slot *slot = &s->slots[i];
+
+		is_found = slot->unsynced.n > 0;
+		if (is_found) {
+			*ret = slot;
+			*ids = slot->unsynced;
+			slot->unsynced = (struct snapshot_ids){ 0 };
+		}
+	}
+	if (!is_found)
+		s->is_woken[SNAPSHOTS_SYNC] = false;
 	pthread_mutex_unlock(&s->lock);
-	return ids;
+	return is_found;
 }
 
 static struct dv_err *mark_synced(struct snapshots *s, const struct snapshot_ids *ids)
@@ -198,24 +210,19 @@ static struct dv_err *mark_synced(struct snapshots *s, const struct snapshot_ids
 static struct dv_err *sync_committed(struct snapshots *s)
 {
 	struct dv_err *first = NULL;
+	struct snapshot_slot *slot;
+	struct snapshot_ids ids;
 
-	for (size_t i = 0; i < s->n_slots; i++) {
-		struct snapshot_slot *slot = &s->slots[i];
-		struct snapshot_ids ids = take_unsynced(s, slot);
+	while (take_unsynced(s, &slot, &ids)) {
+		struct dv_err *e = slot->driver->ops->sync(slot->driver);
 
-		while (ids.n > 0) {
-			struct dv_err *e = slot->driver->ops->sync(slot->driver);
-
-			if (!e)
-				e = mark_synced(s, &ids);
-			snapshot_ids_fini(&ids);
-			if (!first)
-				first = e;
-			else
-				dv_err_free(e);
-			ids = take_unsynced(s, slot);
-		}
+		if (!e)
+			e = mark_synced(s, &ids);
 		snapshot_ids_fini(&ids);
+		if (!first)
+			first = e;
+		else
+			dv_err_free(e);
 	}
 	return first;
 }
