@@ -85,21 +85,32 @@ struct dv_err *grpc_flow_send(struct grpc_flow *f, const ProtobufCMessage *msg, 
 	return NULL;
 }
 
+/* Keeps the messages that are begun, or that a frame which is about to leave takes bytes from. */
+static void drop_unbegun(struct grpc_flow *f)
+{
+	struct grpc_message **end = &f->first, *rest;
+	size_t n = 0;
+
+	while (*end && ((*end)->n_sent || n < f->n_promised)) {
+		n += (*end)->n - (*end)->n_sent;
+		end = &(*end)->next;
+	}
+	rest = *end;
+	*end = NULL;
+	f->last = end;
+	f->n_out = n;
+	while (rest) {
+		struct grpc_message *next = rest->next;
+
+		message_release(f, rest);
+		rest = next;
+	}
+}
+
 void grpc_flow_send_end(struct grpc_flow *f, bool is_drop)
 {
-	struct grpc_message *begun = f->first && f->first->n_sent ? f->first : NULL;
-
-	if (is_drop) {
-		if (begun)
-			f->first = begun->next;
-		out_drop(f);
-		if (begun) {
-			begun->next = NULL;
-			f->first = begun;
-			f->last = &begun->next;
-			f->n_out = begun->n - begun->n_sent;
-		}
-	}
+	if (is_drop)
+		drop_unbegun(f);
 	f->is_out_end = true;
 	grpc_flow_resume(f);
 }
@@ -149,6 +160,7 @@ static ssize_t provide(nghttp2_session *session, int32_t id, uint8_t *buf, size_
 	}
 	if (n)
 		*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	f->n_promised = n; /* the frame may have to wait; its length is fixed */
 	if (n == f->n_out && f->is_out_end) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 		if (f->ops->trailers) {
@@ -168,6 +180,7 @@ size_t grpc_flow_take(struct grpc_flow *f, size_t n, struct iovec pieces[GRPC_PI
 {
 	size_t n_pieces = 0;
 
+	f->n_promised = 0;
 	f->n_out -= n;
 	while (n) {
 		struct grpc_message *m = f->first;

@@ -222,6 +222,7 @@ struct grpc_flow {
 	struct grpc_budget *out_budget;
 	struct grpc_message *first, **last;
 	size_t n_out; /* bytes not sent yet */
+	size_t n_promised; /* of them: in a frame that nghttp2 has made, but not sent */
 	bool is_out_end; /* nothing will be added */
 	bool is_deferred; /* nghttp2 waits for grpc_flow_resume() */
 	bool is_full; /* grpc_flow_is_writable() was false */
