@@ -122,7 +122,9 @@ static struct dv_err *open_sockets(struct daemon *d)
 	struct daemon_socket main = { c->address, c->uid, c->gid, c->mode };
 	struct daemon_socket reader = { c->read_only_address, c->uid, c->read_only_gid,
 					c->read_only_mode };
-	struct grpc_server_opts opts = { .loop = d->loop, .log = d->log };
+	struct grpc_server_opts opts = { .loop = d->loop,
+					 .log = d->log,
+					 .limits = { .max_message = c->max_message } };
 	struct dv_err *e;
 
 	e = grpc_server_new(&opts, &d->server);

@@ -59,6 +59,8 @@ struct dv_err *daemon_snapshots_open(struct daemon *d)
 		.root = d->config->root,
 		.meta = d->meta,
 		.is_rootless = is_rootless(),
+		.overlay_options = d->config->overlay_options.items,
+		.n_overlay_options = d->config->overlay_options.n_items,
 		.wake = wake,
 		.arg = d,
 	};

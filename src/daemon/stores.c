@@ -17,7 +17,7 @@ struct dv_err *daemon_stores_open(struct daemon *d)
 	DV_CLEANUP(dv_freep) char *content_dir = dv_printf("%s/%s", c->root, CONTENT_DIR);
 	struct meta_opts meta = { .dir = meta_dir };
 	struct content_opts content = { .dir = content_dir,
-					.is_isolated = c->is_content_isolated,
+					.is_isolated = c->content_sharing == DAEMON_ISOLATED,
 					.has_verity = c->has_verity };
 	struct dv_err *e;
 

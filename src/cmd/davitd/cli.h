@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/opt.h"
 #include "base/str.h"
 #include "daemon/config.h"
@@ -20,13 +21,21 @@ struct cli {
 	const char *name; /* the last component of argv[0] */
 	char *dir; /* where the program is, and our others */
 	struct davitd_opts opts;
-	struct daemon_config config;
+	struct dv_arena arena; /* of the configuration */
+	struct daemon_config config; /* after cli_configure() */
 	struct dv_log log; /* to standard error */
 	const char *const *envp;
 };
 
 extern const struct dv_opt_program davitd_program;
+extern const struct dv_opt_verb davitd_verb_config; /* config.c */
 extern const struct dv_opt_verb davitd_verb_publish; /* publish.c */
+
+/* Reads files and flags; what is odd in them is logged. Strings of @ret are in @arena. */
+struct dv_err *cli_load(struct cli *cli, struct dv_arena *arena, struct daemon_config *ret)
+	DV_CHECK;
+/* The same into @cli, and for its log. */
+struct dv_err *cli_configure(struct cli *cli) DV_CHECK;
 
 struct dv_err *cli_serve(struct cli *cli) DV_CHECK; /* serve.c */
 struct dv_err *cli_print(const struct dv_strbuf *text) DV_CHECK;

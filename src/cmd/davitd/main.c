@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "cli.h"
+#include "daemon/config-file.h"
 #include "sys/file.h"
 
 struct dv_err *cli_print(const struct dv_strbuf *text)
@@ -41,45 +42,48 @@ static char *find_dir(void)
 	return dv_strdup(path);
 }
 
-static struct dv_err *set_level(const char *word, enum dv_level *ret)
+/* What a flag says is stronger than a file. */
+static struct dv_err *set(struct daemon_config *c, const char *name, const char *value)
 {
-	static const struct {
-		const char *word;
-		enum dv_level level;
-	} levels[] = { { "trace", DV_DEBUG }, { "debug", DV_DEBUG },  { "info", DV_INFO },
-		       { "warn", DV_WARN },   { "warning", DV_WARN }, { "error", DV_ERROR },
-		       { "fatal", DV_ERROR }, { "panic", DV_ERROR } };
-
-	for (size_t i = 0; i < DV_ARRAY_SIZE(levels); i++) {
-		if (dv_streq(word, levels[i].word)) {
-			*ret = levels[i].level;
-			return NULL;
-		}
-	}
-	return dv_err_new(DV_INVALID, "--log-level %s: not a level (debug, info, warn, error)",
-			  word);
+	return value && *value ? daemon_config_set(c, name, value) : NULL;
 }
 
-static struct dv_err *configure(struct cli *cli)
+struct dv_err *cli_load(struct cli *cli, struct dv_arena *arena, struct daemon_config *ret)
 {
+	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf warning = DV_STRBUF_INIT;
 	const struct davitd_opts *o = &cli->opts;
-	struct dv_err *e = NULL;
+	bool is_given = o->config && *o->config;
+	struct dv_err *e;
 
-	if (o->address && *o->address)
-		cli->config.address = o->address;
-	if (o->root && *o->root)
-		cli->config.root = o->root;
-	if (o->state && *o->state)
-		cli->config.state = o->state;
-	if (o->log_level && *o->log_level)
-		e = set_level(o->log_level, &cli->log.level);
-	if (!e && o->log_format && *o->log_format) {
-		if (!dv_streq(o->log_format, "text") && !dv_streq(o->log_format, "json"))
-			return dv_err_new(DV_INVALID, "--log-format %s: not a format (text, json)",
-					  o->log_format);
-		cli->log.format = dv_streq(o->log_format, "json") ? DV_LOG_JSON : DV_LOG_TEXT;
-	}
-	return e;
+	*ret = (struct daemon_config)DAEMON_CONFIG_DEFAULT;
+	e = daemon_config_load(is_given ? o->config : DAEMON_CONFIG_PATH, !is_given, arena, ret,
+			       &warning);
+	if (!e)
+		e = set(ret, "grpc.address", o->address);
+	if (!e)
+		e = set(ret, "root", o->root);
+	if (!e)
+		e = set(ret, "state", o->state);
+	if (!e)
+		e = set(ret, "log.level", o->log_level);
+	if (!e)
+		e = set(ret, "log.format", o->log_format);
+	if (e)
+		return e;
+	if (warning.len)
+		dv_log(&cli->log, DV_WARN, "%s", warning.data);
+	return NULL;
+}
+
+struct dv_err *cli_configure(struct cli *cli)
+{
+	struct dv_err *e = cli_load(cli, &cli->arena, &cli->config);
+
+	if (e)
+		return e;
+	cli->log.level = cli->config.log_level;
+	cli->log.format = cli->config.log_format;
+	return NULL;
 }
 
 static struct dv_err *print(const struct cli *cli,
@@ -102,6 +106,14 @@ static struct dv_err *run_verb(struct cli *cli, const struct dv_opt_verb *verb, 
 	if (!e && n_args > verb->max_args && verb->max_args >= 0)
 		e = dv_err_new(DV_INVALID, "%s: too many arguments: \"%s\"", verb->name,
 			       argv[verb->max_args]);
+	if (e && dv_err_code(e) == DV_CANCELLED) {
+		dv_err_free(e);
+		return print(cli, cli_help);
+	}
+	if (!e && n_args < verb->min_args)
+		e = dv_err_new(DV_INVALID, "%s: an argument is missing: %s", verb->name,
+			       verb->args);
+	argv[n_args] = NULL;
 	if (!e)
 		e = verb->run(cli, opts, argv, &status);
 	dv_opt_release(verb->opts, opts);
@@ -126,8 +138,6 @@ static struct dv_err *run(struct cli *cli, int argc, char **argv)
 	if (cli->opts.is_fault_list)
 		return print(cli, cli_faults);
 	e = dv_fault_arm(getenv("DAVIT_FAULT"));
-	if (!e)
-		e = configure(cli);
 	if (e)
 		return e;
 	if (n_args == 0)
@@ -154,6 +164,7 @@ int main(int argc, char **argv, char **envp)
 
 	fill_standard_streams();
 	cli.dir = find_dir();
+	dv_arena_init(&cli.arena);
 	e = run(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 	if (e) {
 		DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf line = DV_STRBUF_INIT;
@@ -163,6 +174,7 @@ int main(int argc, char **argv, char **envp)
 		status = EXIT_FAILURE;
 	}
 	dv_err_free(e);
+	dv_arena_fini(&cli.arena);
 	free(cli.dir);
 	return status;
 }

@@ -2,9 +2,11 @@
 
 #include "notify.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <uv.h>
 
 #include "sys/file.h"
 #include "sys/sock.h"
@@ -21,4 +23,13 @@ void notify(const char *state)
 		return;
 	(void)sys_send(fd, state, strlen(state), MSG_NOSIGNAL);
 	sys_close(fd);
+}
+
+void notify_reloading(void)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		 (unsigned long long)(uv_hrtime() / 1000));
+	notify(text);
 }

@@ -17,6 +17,12 @@ static const struct dv_opt options[] = {
 	  .offset = FIELD(address),
 	  .arg = "path",
 	  .help = "socket of the gRPC API; shims have one of the same name with .ttrpc" },
+	{ .name = "config",
+	  .letter = 'c',
+	  .type = DV_OPT_STRING,
+	  .offset = FIELD(config),
+	  .arg = "path",
+	  .help = "the configuration (default: " DAEMON_CONFIG_PATH ", which need not be there)" },
 	{ .name = "list-faults",
 	  .is_hidden = true,
 	  .type = DV_OPT_FLAG,
@@ -51,7 +57,8 @@ static const struct dv_opt options[] = {
 	DV_OPT_END,
 };
 
-static const struct dv_opt_verb *const verbs[] = { &davitd_verb_publish, NULL };
+static const struct dv_opt_verb *const verbs[] = { &davitd_verb_config, &davitd_verb_publish,
+						   NULL };
 
 const struct dv_opt_program davitd_program = {
 	.name = "davitd",
@@ -63,7 +70,8 @@ const struct dv_opt_program davitd_program = {
 		"\n"
 		"    # ctr --address /run/davit/davitd.sock version\n"
 		"\n"
-		"SIGUSR1 writes what it is doing to the log.",
+		"SIGHUP reads the configuration again; what cannot be changed while it runs is named\n"
+		"in the log. SIGUSR1 writes to the log what it is doing.",
 	.opts = options,
 	.verbs = verbs,
 };

@@ -96,6 +96,9 @@ static struct dv_err *run(void *program, const void *verb_opts, char **args, int
 	(void)ret_status;
 	if (!opts->topic || !opts->ns)
 		return dv_err_new(DV_INVALID, "publish needs --topic and --namespace");
+	e = cli_configure(program);
+	if (e)
+		return e;
 	n = sys_read_all(STDIN_FILENO, bytes, EVENT_MAX);
 	if (n < 0)
 		return dv_err_sys((int)n, "read the event from standard input");

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Serving: the loop, signals, systemd, and memory that is given back when it is quiet. */
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <uv.h>
 
 #include "base/mem.h"
 #include "cli.h"
+#include "daemon/config-file.h"
 #include "daemon/daemon.h"
 #include "notify.h"
+#include "sys/file.h"
 
 enum { TRIM_MS = 500 };
 
 struct serve {
-	const struct cli *cli;
+	struct cli *cli;
 	uv_loop_t loop;
 	struct daemon *daemon;
-	uv_signal_t signals[3];
+	uv_signal_t signals[4];
 	uv_timer_t trim;
 	uv_prepare_t before_wait;
 	bool is_trimmed, is_ending;
@@ -40,6 +44,52 @@ static void stopped(void *arg)
 	uv_close((uv_handle_t *)&s->before_wait, on_closed);
 }
 
+/* ---- reloading ------------------------------------------------------------------------------- */
+
+struct changes {
+	struct dv_strbuf live, later; /* names */
+};
+
+static void note_change(void *arg, const char *name, bool is_live)
+{
+	struct changes *c = arg;
+	struct dv_strbuf *list = is_live ? &c->live : &c->later;
+
+	dv_strbuf_addf(list, "%s%s", list->len ? ", " : "", name);
+}
+
+/* No file or a bad one: everything stays as it is. */
+static void reload(struct serve *s)
+{
+	struct changes changes = { DV_STRBUF_INIT, DV_STRBUF_INIT };
+	struct dv_log *log = &s->cli->log;
+	struct daemon_config config;
+	struct dv_arena arena;
+	struct dv_err *e;
+
+	notify_reloading();
+	dv_arena_init(&arena);
+	e = cli_load(s->cli, &arena, &config);
+	if (e) {
+		dv_log(log, DV_ERROR, "the configuration stays as it is: %s", dv_err_message(e));
+	} else {
+		daemon_config_compare(&s->cli->config, &config, note_change, &changes);
+		daemon_config_adopt(&s->cli->config, &config);
+		log->level = config.log_level;
+		log->format = config.log_format;
+		dv_log(log, DV_INFO, "the configuration was read again; changed: %s",
+		       changes.live.len ? changes.live.data : "nothing");
+		if (changes.later.len)
+			dv_log(log, DV_WARN, "a restart is needed for changes of %s",
+			       changes.later.data);
+	}
+	dv_err_free(e);
+	dv_strbuf_fini(&changes.live);
+	dv_strbuf_fini(&changes.later);
+	dv_arena_fini(&arena);
+	notify("READY=1");
+}
+
 static void on_signal(uv_signal_t *signal, int signo)
 {
 	struct serve *s = signal->data;
@@ -50,6 +100,10 @@ static void on_signal(uv_signal_t *signal, int signo)
 	}
 	if (s->is_ending)
 		return;
+	if (signo == SIGHUP) {
+		reload(s);
+		return;
+	}
 	s->is_ending = true;
 	dv_log(&s->cli->log, DV_INFO, "stopping; containers go on running");
 	notify("STOPPING=1");
@@ -90,7 +144,9 @@ static void watch_memory(struct serve *s)
 
 static void watch_signals(struct serve *s)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGUSR1 };
+	static const int numbers[] = { SIGTERM, SIGINT, SIGUSR1, SIGHUP };
+
+	_Static_assert(DV_ARRAY_SIZE(numbers) == DV_ARRAY_SIZE(s->signals), "one for each");
 
 	for (size_t i = 0; i < DV_ARRAY_SIZE(numbers); i++) {
 		(void)uv_signal_init(&s->loop, &s->signals[i]);
@@ -98,7 +154,6 @@ static void watch_signals(struct serve *s)
 		(void)uv_signal_start(&s->signals[i], on_signal, numbers[i]);
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGHUP, SIG_IGN);
 }
 
 /* As many descriptors as there may be: containers and clients cost some each. */
@@ -113,6 +168,21 @@ static void raise_limits(const struct cli *cli)
 		dv_log(&cli->log, DV_WARN, "the limit of open files stays as it is");
 }
 
+static void set_oom_score(const struct cli *cli)
+{
+	DV_CLEANUP(sys_closep) int fd = -1;
+	char text[16];
+	int n, r;
+
+	if (cli->config.oom_score == 0)
+		return;
+	n = snprintf(text, sizeof(text), "%d", cli->config.oom_score);
+	fd = sys_openat(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY, 0);
+	r = fd < 0 ? fd : sys_write_all(fd, text, (size_t)n);
+	if (r < 0)
+		dv_log(&cli->log, DV_WARN, "oom_score stays as it is: %s", dv_errno_text(-r));
+}
+
 struct dv_err *cli_serve(struct cli *cli)
 {
 	struct serve s = { .cli = cli };
@@ -124,10 +194,14 @@ struct dv_err *cli_serve(struct cli *cli)
 	struct dv_err *e;
 	int r;
 
+	e = cli_configure(cli);
+	if (e)
+		return e;
 	r = uv_loop_init(&s.loop);
 	if (r < 0)
 		return dv_err_sys(r, "make an event loop");
 	raise_limits(cli);
+	set_oom_score(cli);
 	watch_memory(&s);
 	watch_signals(&s);
 	e = daemon_new(&opts, &s.daemon);

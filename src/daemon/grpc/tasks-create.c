@@ -160,7 +160,7 @@ static void undo_created(struct creating *cr)
 	Containerd__Task__V2__DeleteRequest req = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
 	struct task_call call = { .method = "Delete",
 				  .msg = &req.base,
-				  .timeout_ns = TASK_CLEANUP_NS };
+				  .timeout_ns = cr->t->ts->d->config->shim_cleanup_ns };
 
 	req.id = cr->t->id;
 	task_call(cr->t, &call, on_undo_deleted, cr);

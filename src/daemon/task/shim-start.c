@@ -127,12 +127,17 @@ static bool is_ours(const char *entry)
 static const char *const *make_env(struct run *run)
 {
 	struct daemon *d = run->t->ts->d;
-	const char **envp = dv_arena_new_n(&run->arena, const char *, ENV_MAX + 6);
+	const struct daemon_strings *more = &d->config->shim_env;
+	const char **envp = dv_arena_new_n(&run->arena, const char *, ENV_MAX + more->n_items + 6);
 	size_t n = 0;
 
 	for (const char *const *from = d->envp; from && *from && n < ENV_MAX; from++) {
 		if (!is_ours(*from))
 			envp[n++] = *from;
+	}
+	for (size_t i = 0; i < more->n_items; i++) {
+		if (!is_ours(more->items[i]))
+			envp[n++] = more->items[i];
 	}
 	envp[n++] = "GOMAXPROCS=2";
 	envp[n++] = "MAX_SHIM_VERSION=2";
@@ -280,7 +285,7 @@ struct dv_err *shim_start(struct task *t, const void *options, size_t n, shim_st
 	run->arg = arg;
 	e = make_input(options, n, &run->input);
 	if (!e)
-		e = run_begin(run, TASK_START_NS);
+		e = run_begin(run, t->ts->d->config->shim_start_ns);
 	if (e)
 		run_free(run);
 	return dv_err_wrap(e, "start shim %s", t->shim_binary);
@@ -301,7 +306,7 @@ void shim_delete(struct task *t, shim_deleted_fn fn, void *arg)
 	run->deleted = fn;
 	run->arg = arg;
 	if (t->shim_binary)
-		run->failure = run_begin(run, TASK_CLEANUP_NS);
+		run->failure = run_begin(run, t->ts->d->config->shim_cleanup_ns);
 	else
 		run->failure = dv_err_new(DV_NOT_FOUND, "the shim's program is not known");
 	if (run->failure)

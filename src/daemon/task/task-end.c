@@ -132,7 +132,7 @@ void task_end(struct task *t, const struct task_end *how)
 	Containerd__Task__V2__ShutdownRequest req = CONTAINERD__TASK__V2__SHUTDOWN_REQUEST__INIT;
 	struct task_call call = { .method = "Shutdown",
 				  .msg = &req.base,
-				  .timeout_ns = TASK_SHUTDOWN_NS };
+				  .timeout_ns = t->ts->d->config->shim_shutdown_ns };
 	struct ending *end = dv_new(struct ending);
 
 	dv_assert(t->phase != TASK_ENDING);

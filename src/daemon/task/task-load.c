@@ -149,7 +149,7 @@ static void load(struct tasks *ts, struct found *f)
 	struct task_call call = { .method = "State",
 				  .msg = &req.base,
 				  .reply = &containerd__task__v2__state_response__descriptor,
-				  .timeout_ns = TASK_LOAD_NS };
+				  .timeout_ns = ts->d->config->shim_load_ns };
 	struct task *t;
 	struct dv_err *e;
 

@@ -24,11 +24,7 @@
 #include "rpc/ttrpc.h"
 #include "tasks.h"
 
-#define TASK_NS_PER_S	 UINT64_C(1000000000)
-#define TASK_LOAD_NS	 (5 * TASK_NS_PER_S)
-#define TASK_SHUTDOWN_NS (3 * TASK_NS_PER_S)
-#define TASK_CLEANUP_NS	 (10 * TASK_NS_PER_S)
-#define TASK_START_NS	 (30 * TASK_NS_PER_S)
+#define TASK_NS_PER_S UINT64_C(1000000000)
 
 enum task_phase { TASK_CREATING, TASK_LOADING, TASK_LIVE, TASK_ENDING };
 
