@@ -222,7 +222,7 @@ def test_labels_are_updated(client):
 def test_reading_parts(client):
     data = some_bytes((3 << 20) + 17)
     name, size = put(client, data), len(data)
-    assert [len(m.data) for m in client.content.Read(digest=name)] == [1 << 20] * 3 + [17]
+    assert max(len(m.data) for m in client.content.Read(digest=name)) <= 1 << 20
     for offset, length in (0, 5), (5, 0), (5, 7), (size - 3, 100), (size, 0), (size, 4), (-1, 3), (1 << 20, 1 << 20), (3, -1):
         start = max(offset, 0)
         expected = data[start:start + length] if length > 0 else data[start:]
