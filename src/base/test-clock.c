@@ -53,3 +53,44 @@ Test(clock, extremes_fit)
 	cr_expect(strlen(format((time_t)INT64_MAX, 999999999, DV_CLOCK_NANOS)) < DV_CLOCK_SIZE - 1);
 	cr_expect(strlen(format((time_t)INT64_MIN, 999999999, DV_CLOCK_NANOS)) < DV_CLOCK_SIZE - 1);
 }
+
+static void check_parse(const char *text, const char *expected)
+{
+	char buf[DV_CLOCK_SIZE];
+	struct timespec ts;
+
+	if (!expected) {
+		cr_expect(!dv_clock_parse(text, &ts), "%s", text);
+		return;
+	}
+	cr_assert(dv_clock_parse(text, &ts), "%s", text);
+	dv_clock_format(&ts, DV_CLOCK_NANOS, buf);
+	T_STR(buf, expected);
+}
+
+Test(clock, parsing)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{ "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z" },
+		{ "2026-11-21T03:05:31.25Z", "2026-11-21T03:05:31.25Z" },
+		{ "2026-11-21T03:05:31.1234567899Z", "2026-11-21T03:05:31.123456789Z" },
+		{ "2024-02-29T00:00:00+02:30", "2024-02-28T21:30:00Z" },
+		{ "1969-12-31T23:00:00-01:00", "1970-01-01T00:00:00Z" },
+		{ "9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z" },
+		{ "0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z" },
+		{ "2023-02-29T00:00:00Z", NULL },
+		{ "2023-13-01T00:00:00Z", NULL },
+		{ "2023-01-01 00:00:00Z", NULL },
+		{ "2023-01-01T24:00:00Z", NULL },
+		{ "2023-01-01T00:00:00", NULL },
+		{ "2023-01-01T00:00:00.Z", NULL },
+		{ "2023-01-01T00:00:00Zx", NULL },
+		{ "2023-01-01T00:00:00+0100", NULL },
+		{ "", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_parse(cases[i].text, cases[i].expected);
+}

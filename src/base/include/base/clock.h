@@ -3,6 +3,7 @@
 
 /* Points in time as text. */
 
+#include <stdbool.h>
 #include <time.h>
 
 #include "base/macros.h"
@@ -17,3 +18,6 @@ enum dv_clock_form {
 
 /* RFC 3339 in UTC. Unlike gmtime_r(), which looks for a time zone, makes no system call. */
 void dv_clock_format(const struct timespec *ts, enum dv_clock_form form, char buf[DV_CLOCK_SIZE]);
+
+/* The other way: RFC 3339 with any offset and any number of digits, years 0001 to 9999. */
+bool dv_clock_parse(const char *text, struct timespec *ret) DV_CHECK;
