@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/str.h"
+#include "proxy.h"
+#include "store/snapshot-driver.h"
 #include "store/snapshot.h"
 #include "sys/file.h"
 
@@ -42,6 +45,17 @@ static void wake(void *arg, enum snapshots_work kind)
 	io_work_submit(b->d->slow, run, NULL, b);
 }
 
+static bool snapshots_have(struct snapshots *s, const char *name)
+{
+	struct snapshot_driver_info info;
+
+	for (size_t i = 0; snapshots_driver_info(s, i, &info); i++) {
+		if (dv_streq(info.name, name))
+			return true;
+	}
+	return false;
+}
+
 /* The kernel takes trusted.* attributes of the first user namespace's root alone. */
 static bool is_rootless(void)
 {
@@ -51,6 +65,30 @@ static bool is_rootless(void)
 
 	return n < 0 || sscanf(map, "%u %u %u", &inside, &outside, &size) != 3 || inside != 0 ||
 	       outside != 0 || size != UINT32_MAX;
+}
+
+enum { PROXIES_MAX = 8 };
+
+static void add_proxies(struct daemon *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->config->n_proxies; i++) {
+		const struct daemon_proxy *p = &d->config->proxies[i];
+
+		if (!dv_streq(p->type, "snapshot")) {
+			dv_log(d->log, DV_WARN, "proxy plugin %s: not supported yet: type %s",
+			       p->name, p->type);
+		} else if (n == PROXIES_MAX || snapshots_have(d->snapshots, p->name)) {
+			dv_log(d->log, DV_WARN, "proxy plugin %s: %s", p->name,
+			       n == PROXIES_MAX ? "too many snapshotters"
+						: "there is a snapshotter of this name");
+		} else {
+			snapshots_add_driver(d->snapshots,
+					     proxy_snapshotter_new(d, p->name, p->address));
+			n++;
+		}
+	}
 }
 
 struct dv_err *daemon_snapshots_open(struct daemon *d)
@@ -68,6 +106,7 @@ struct dv_err *daemon_snapshots_open(struct daemon *d)
 
 	if (e)
 		return e;
+	add_proxies(d);
 	/* What the last run left. */
 	wake(d, SNAPSHOTS_REMOVE);
 	wake(d, SNAPSHOTS_SYNC);
