@@ -52,6 +52,8 @@ struct daemon {
 	struct plugins *plugins;
 	struct streams *streams;
 	struct grpc_server *server;
+	struct observations *observations;
+	struct metrics *metrics;
 	struct ttrpc_server *ttrpc;
 	void (*stopped)(void *arg);
 	void *stopped_arg;

@@ -18,6 +18,8 @@
 #include "daemon-private.h"
 #include "events.h"
 #include "io/child.h"
+#include "metrics.h"
+#include "observe.h"
 #include "rpc/ttrpc.h"
 #include "service.h"
 #include "socket.h"
@@ -130,11 +132,14 @@ static struct dv_err *open_sockets(struct daemon *d)
 	e = grpc_server_new(&opts, &d->server);
 	if (e)
 		return e;
+	d->observations = observations_new(d);
 	daemon_services_add(d, d->server);
 	/* Shims first: once a client can ask for one, it has somebody to talk to. */
 	e = daemon_ttrpc_listen(d);
 	if (!e && *c->read_only_address)
 		e = listen_grpc(d, &reader, true);
+	if (!e)
+		e = metrics_new(d, &d->metrics);
 	if (!e)
 		e = listen_grpc(d, &main, false);
 	return e;
@@ -175,6 +180,7 @@ static struct dv_err *begin(struct daemon *d)
 
 static void daemon_fini(struct daemon *d)
 {
+	d->observations = observations_free(d->observations);
 	d->tasks = tasks_free(d->tasks);
 	/* Work that is under way may still publish, or ask the stores. */
 	d->slow = io_work_pool_free(d->slow);
@@ -204,6 +210,7 @@ struct dv_err *daemon_new(const struct daemon_opts *opts, struct daemon **ret)
 						     : dv_printf("%s.ttrpc", d->config->address);
 	e = begin(d);
 	if (e) {
+		d->metrics = metrics_free(d->metrics);
 		if (d->server)
 			grpc_server_close(d->server, 0, NULL, NULL);
 		if (d->ttrpc)
@@ -232,6 +239,7 @@ void daemon_stop(struct daemon *d, void (*stopped)(void *arg), void *arg)
 	d->stopped = stopped;
 	d->stopped_arg = arg;
 	d->n_closing = 2;
+	d->metrics = metrics_free(d->metrics);
 	grpc_server_close(d->server, GRACE_NS, on_closed, d);
 	ttrpc_server_close(d->ttrpc, on_closed, d);
 }

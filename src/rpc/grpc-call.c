@@ -326,6 +326,16 @@ const char *grpc_call_method(const struct grpc_call *call)
 	return call->method->name;
 }
 
+const char *grpc_call_message(const struct grpc_call *call)
+{
+	return call->text ? call->text : "";
+}
+
+const struct grpc_method *grpc_call_method_table(const struct grpc_call *call)
+{
+	return call->method;
+}
+
 const void *grpc_call_method_user(const struct grpc_call *call)
 {
 	return call->method->user;

@@ -108,6 +108,9 @@ void grpc_server_stats(const struct grpc_server *s, struct grpc_server_stats *re
 typedef void (*grpc_observe_fn)(void *arg, const struct grpc_call *call, int code,
 				uint64_t duration_ns);
 void grpc_server_observe(struct grpc_server *s, grpc_observe_fn fn, void *arg);
+/* For it alone: what the client was told, percent-encoded; "" if nothing. */
+const char *grpc_call_message(const struct grpc_call *call);
+const struct grpc_method *grpc_call_method_table(const struct grpc_call *call);
 
 /* Freed with the call; for the request's temporaries and the reply. One thread at a time. */
 struct dv_arena *grpc_call_arena(struct grpc_call *call);

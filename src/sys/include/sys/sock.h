@@ -45,5 +45,8 @@ int sys_unix_name(int fd, char *buf, size_t size);
 /* Of who listens, for a connected socket. */
 int sys_peer_pid(int fd, pid_t *ret);
 
+/* A bound and listening TCP socket that does not block; @address is a struct sockaddr. */
+int sys_tcp_listen(const void *address, size_t n, int backlog);
+
 /* Brings "lo" up in the current network namespace. */
 int sys_loopback_up(void);
