@@ -25,3 +25,8 @@ void daemon_services_add(struct daemon *d, struct grpc_server *server)
 	for (size_t i = 0; i < DV_ARRAY_SIZE(services); i++)
 		grpc_server_add(server, services[i], d);
 }
+
+const char *daemon_service_name(size_t i)
+{
+	return i < DV_ARRAY_SIZE(services) ? services[i]->name : NULL;
+}

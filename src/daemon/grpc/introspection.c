@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * containerd.services.introspection.v1. Parts that containerd calls plugins are listed by its types and
- * ids, since clients look for them: which snapshotters there are, and what they can do.
- */
+/* containerd.services.introspection.v1: which daemon this is, of which parts, with what runtimes. */
 
 #include "api/containerd/introspection.pb-c.h"
 
@@ -10,158 +7,133 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
+#include "api/containerd/types.pb-c.h"
+#include "api/google/protobuf/any.pb-c.h"
 #include "api/google/protobuf/empty.pb-c.h"
 #include "base/str.h"
 #include "codec/filter.h"
-#include "convert.h"
+#include "plugins.h"
+#include "rpc/pb.h"
 #include "service.h"
 #include "services.h"
-#include "store/snapshot.h"
 #include "sys/file.h"
+#include "tasks.h"
 
 #define TYPE(name) Containerd__Services__Introspection__V1__##name
 #define UUID_DIR   "io.containerd.grpc.v1.introspection"
 
-typedef TYPE(Plugin) Plugin;
-
-enum { UUID_SIZE = 37, PLUGINS_MAX = 64 };
+enum { UUID_SIZE = 37 };
 
 /* ---- Plugins --------------------------------------------------------------------------------- */
-
-static const struct {
-	const char *type, *id;
-} parts[] = {
-	{ "io.containerd.content.v1", "content" },    { "io.containerd.event.v1", "exchange" },
-	{ "io.containerd.gc.v1", "scheduler" },	      { "io.containerd.grpc.v1", "containers" },
-	{ "io.containerd.grpc.v1", "content" },	      { "io.containerd.grpc.v1", "events" },
-	{ "io.containerd.grpc.v1", "healthcheck" },   { "io.containerd.grpc.v1", "images" },
-	{ "io.containerd.grpc.v1", "introspection" }, { "io.containerd.grpc.v1", "leases" },
-	{ "io.containerd.grpc.v1", "namespaces" },    { "io.containerd.grpc.v1", "snapshots" },
-	{ "io.containerd.grpc.v1", "tasks" },	      { "io.containerd.grpc.v1", "version" },
-	{ "io.containerd.metadata.v1", "sqlite" },    { "io.containerd.runtime.v2", "task" },
-};
-
-static const char *architecture(void)
-{
-	static const char *const names[][2] = { { "x86_64", "amd64" },
-						{ "aarch64", "arm64" },
-						{ "i686", "386" } };
-	static struct utsname name;
-
-	if (uname(&name) < 0)
-		return "";
-	for (size_t i = 0; i < DV_ARRAY_SIZE(names); i++) {
-		if (dv_streq(name.machine, names[i][0]))
-			return names[i][1];
-	}
-	return name.machine;
-}
-
-static const char *plugin_field(const void *object, const struct dv_filter_path *path)
-{
-	const Plugin *plugin = object;
-
-	if (path->n_parts != 1)
-		return NULL;
-	if (dv_streq(path->parts[0], "type"))
-		return plugin->type;
-	return dv_streq(path->parts[0], "id") ? plugin->id : NULL;
-}
-
-struct listing {
-	struct dv_arena *arena;
-	struct dv_filter *filter;
-	Plugin *items[PLUGINS_MAX];
-	size_t n_items;
-};
-
-static Plugin *plugin_new(struct listing *l, const char *type, const char *id)
-{
-	Plugin *plugin = dv_arena_new(l->arena, Plugin);
-
-	containerd__services__introspection__v1__plugin__init(plugin);
-	plugin->type = (char *)type;
-	plugin->id = (char *)id;
-	return plugin;
-}
-
-static void list_add(struct listing *l, Plugin *plugin)
-{
-	if (l->n_items < PLUGINS_MAX && dv_filter_match(l->filter, plugin_field, plugin))
-		l->items[l->n_items++] = plugin;
-}
-
-static void add_platform(struct listing *l, Plugin *plugin)
-{
-	plugin->platforms = dv_arena_new(l->arena, Containerd__Types__Platform *);
-	plugin->platforms[0] = dv_arena_new(l->arena, Containerd__Types__Platform);
-	containerd__types__platform__init(plugin->platforms[0]);
-	plugin->platforms[0]->os = (char *)"linux";
-	plugin->platforms[0]->architecture = (char *)architecture();
-	plugin->n_platforms = 1;
-}
-
-static void add_problem(struct listing *l, Plugin *plugin, const char *problem)
-{
-	plugin->init_err = dv_arena_new(l->arena, Google__Rpc__Status);
-	google__rpc__status__init(plugin->init_err);
-	plugin->init_err->code = DV_UNKNOWN;
-	/* As containerd marks a part that is left out on this machine. */
-	plugin->init_err->message = dv_arena_printf(l->arena, "%s: skip plugin", problem);
-}
-
-static void list_driver(struct listing *l, const struct snapshot_driver_info *info)
-{
-	Plugin *plugin = plugin_new(l, "io.containerd.snapshotter.v1", info->name);
-
-	add_platform(l, plugin);
-	if (info->root) {
-		struct meta_label root = { "root", info->root };
-		struct meta_labels exports = { &root, 1 };
-
-		CONVERT_LABELS_OUT(plugin, exports, &exports, l->arena);
-	}
-	while (info->capabilities && info->capabilities[plugin->n_capabilities])
-		plugin->n_capabilities++;
-	plugin->capabilities = (char **)info->capabilities;
-	if (info->problem)
-		add_problem(l, plugin, info->problem);
-	list_add(l, plugin);
-}
 
 static void plugins(struct grpc_call *call, const ProtobufCMessage *msg, void *arg)
 {
 	const TYPE(PluginsRequest) *req = (const TYPE(PluginsRequest) *)msg;
 	TYPE(PluginsResponse)
 	reply = CONTAINERD__SERVICES__INTROSPECTION__V1__PLUGINS_RESPONSE__INIT;
-	struct listing l = { .arena = grpc_call_arena(call) };
-	struct snapshot_driver_info info;
-	struct daemon *d = arg;
+	struct dv_arena *arena = grpc_call_arena(call);
+	struct dv_filter *filter;
+	struct plugin_list list;
 	struct dv_err *e;
 
-	e = dv_filter_parse((const char *const *)req->filters, req->n_filters, &l.filter);
+	e = dv_filter_parse((const char *const *)req->filters, req->n_filters, &filter);
 	if (e) {
 		grpc_fail(call, e);
 		return;
 	}
-	for (size_t i = 0; i < DV_ARRAY_SIZE(parts); i++) {
-		Plugin *plugin = plugin_new(&l, parts[i].type, parts[i].id);
-
-		if (dv_streq(parts[i].type, "io.containerd.runtime.v2"))
-			add_platform(&l, plugin);
-		list_add(&l, plugin);
-	}
-	for (size_t i = 0; snapshots_driver_info(d->snapshots, i, &info); i++)
-		list_driver(&l, &info);
-	dv_filter_free(l.filter);
-	reply.plugins = l.items;
-	reply.n_plugins = l.n_items;
+	plugin_list_make(arg, arena, &list);
+	plugin_list_filter(&list, filter);
+	dv_filter_free(filter);
+	reply.plugins = list.items;
+	reply.n_plugins = list.n_items;
 	grpc_reply(call, &reply.base);
+}
+
+/* ---- PluginInfo -------------------------------------------------------------------------------- */
+
+/* In the call's arena. */
+struct info_call {
+	struct grpc_call *call;
+	TYPE(PluginInfoResponse) reply;
+};
+
+static void on_info(void *arg, struct dv_err *take_e, const void *out, size_t n)
+{
+	struct info_call *info = arg;
+	struct dv_arena *arena = grpc_call_arena(info->call);
+	Google__Protobuf__Any *extra = dv_arena_new(arena, Google__Protobuf__Any);
+	ProtobufCMessage *checked;
+	struct dv_err *e = take_e;
+
+	if (!e)
+		e = dv_err_wrap(pb_unpack(&containerd__types__runtime_info__descriptor, out, n,
+					  arena, 0, &checked),
+				"what the shim says of itself");
+	if (e) {
+		grpc_fail(info->call, e);
+		return;
+	}
+	google__protobuf__any__init(extra);
+	extra->type_url = (char *)"containerd.types.RuntimeInfo";
+	extra->value = (ProtobufCBinaryData){ .data = (uint8_t *)out, .len = n };
+	info->reply.extra = extra;
+	grpc_reply(info->call, &info->reply.base);
+}
+
+static struct dv_err *ask_runtime(struct info_call *info, struct daemon *d,
+				  const Google__Protobuf__Any *any)
+{
+	struct dv_arena *arena = grpc_call_arena(info->call);
+	const Containerd__Types__RuntimeRequest *req;
+	ProtobufCBinaryData options = { 0 };
+	ProtobufCMessage *msg;
+	const char *type = strrchr(any->type_url, '/');
+	struct dv_err *e;
+
+	if (!dv_streq(type ? type + 1 : any->type_url, "containerd.types.RuntimeRequest"))
+		return dv_err_new(DV_INVALID, "options of type %s: a RuntimeRequest is wanted",
+				  any->type_url);
+	e = pb_unpack(&containerd__types__runtime_request__descriptor, any->value.data,
+		      any->value.len, arena, 0, &msg);
+	if (e)
+		return e;
+	req = (const Containerd__Types__RuntimeRequest *)msg;
+	if (req->options)
+		options = pb_pack_arena(&req->options->base, arena);
+	return shim_info(d, req->runtime_path, options.data, options.len, on_info, info);
+}
+
+static void plugin_info(struct grpc_call *call, const ProtobufCMessage *msg, void *arg)
+{
+	const TYPE(PluginInfoRequest) *req = (const TYPE(PluginInfoRequest) *)msg;
+	struct info_call *info = dv_arena_new(grpc_call_arena(call), struct info_call);
+	struct plugin_list list;
+	struct dv_err *e = NULL;
+
+	info->call = call;
+	containerd__services__introspection__v1__plugin_info_response__init(&info->reply);
+	plugin_list_make(arg, grpc_call_arena(call), &list);
+	info->reply.plugin = plugin_list_find(&list, req->type, req->id);
+	if (!info->reply.plugin)
+		e = dv_err_new(DV_NOT_FOUND, "plugin %s.%s not found: not found", req->type,
+			       req->id);
+	else if (req->options && info->reply.plugin->init_err)
+		e = dv_err_new(DV_PRECONDITION, "plugin %s.%s is not there: %s", req->type, req->id,
+			       info->reply.plugin->init_err->message);
+	else if (req->options && !dv_streq(req->type, "io.containerd.runtime.v2"))
+		e = dv_err_new(DV_UNIMPLEMENTED, "plugin %s.%s has nothing more to tell", req->type,
+			       req->id);
+	else if (req->options)
+		e = ask_runtime(info, arg, req->options);
+	if (e)
+		grpc_fail(call, e);
+	else if (!req->options)
+		grpc_reply(call, &info->reply.base);
 }
 
 /* ---- Server ---------------------------------------------------------------------------------- */
@@ -226,6 +198,9 @@ static const struct grpc_method methods[] = {
 	  .request = &containerd__services__introspection__v1__plugins_request__descriptor,
 	  .fn = plugins,
 	  .is_read_only = true },
+	{ .name = "PluginInfo",
+	  .request = &containerd__services__introspection__v1__plugin_info_request__descriptor,
+	  .fn = plugin_info },
 	DAEMON_UNARY("Server", google__protobuf__empty, server, (.needs_no_ns = true),
 		     .is_read_only = true),
 };

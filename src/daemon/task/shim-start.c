@@ -261,8 +261,8 @@ static struct dv_err *run_begin(struct run *run, uint64_t timeout_ns)
 	return io_child_run(run->t->ts->d->loop, &opts, ended, run, NULL);
 }
 
-/* A file that is read from its beginning: no pipe that somebody would have to fill. */
-static struct dv_err *make_input(const void *p, size_t n, int *ret_fd)
+/* No pipe: somebody would have to fill it. */
+struct dv_err *shim_input(const void *p, size_t n, int *ret_fd)
 {
 	DV_CLEANUP(sys_closep) int fd = sys_memfd("options", 0);
 	int r = fd < 0 ? fd : sys_write_all(fd, p, n);
@@ -283,7 +283,7 @@ struct dv_err *shim_start(struct task *t, const void *options, size_t n, shim_st
 
 	run->started = fn;
 	run->arg = arg;
-	e = make_input(options, n, &run->input);
+	e = shim_input(options, n, &run->input);
 	if (!e)
 		e = run_begin(run, t->ts->d->config->shim_start_ns);
 	if (e)

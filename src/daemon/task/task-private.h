@@ -143,6 +143,9 @@ struct shim_answer {
 struct dv_err *shim_answer_parse(const char *text, size_t n, struct dv_arena *arena,
 				 struct shim_answer *ret) DV_CHECK;
 
+/* A file with @p in it, to be read from its beginning. */
+struct dv_err *shim_input(const void *p, size_t n, int *ret_fd) DV_CHECK;
+
 typedef void (*shim_started_fn)(void *arg, struct dv_err *take_e, const struct shim_answer *answer);
 /* Runs `start` in the task's bundle; @options is an encoded Any, may be empty. */
 struct dv_err *shim_start(struct task *t, const void *options, size_t n, shim_started_fn fn,

@@ -24,3 +24,9 @@ struct tasks *tasks_free(struct tasks *ts);
 
 void tasks_dump(struct tasks *ts);
 size_t tasks_count(const struct tasks *ts);
+
+/* @out is what the shim of @runtime (a name, or a path) printed: an encoded RuntimeInfo. */
+typedef void (*shim_info_fn)(void *arg, struct dv_err *take_e, const void *out, size_t n);
+/* @options: an encoded Any, or nothing. @fn is called once, later, if there is no error. */
+struct dv_err *shim_info(struct daemon *d, const char *runtime, const void *options, size_t n,
+			 shim_info_fn fn, void *arg) DV_CHECK;
