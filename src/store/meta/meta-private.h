@@ -56,6 +56,7 @@ struct meta_tx {
 	struct meta_conn *conn;
 	enum meta_mode mode;
 	bool is_changed;
+	bool is_collector; /* counts for nothing in meta_gc_pressure() */
 	unsigned n_deletions; /* references that were taken away */
 };
 

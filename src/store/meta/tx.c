@@ -156,7 +156,12 @@ static struct dv_err *wait_synced(struct meta *m, uint64_t seq)
 	return check_disk(m);
 }
 
-/* Beside readers and writers, by one of those that have just committed. Errors wait: try again. */
+/*
+ * The log is carried over beside readers and writers, by one of those that have just committed;
+ * then, with the lock, what was written meanwhile. Without the second step a log that is written
+ * all the time would never be done with, and it would grow, and slow down every look-up. Errors
+ * wait: the next one tries again.
+ */
 static void checkpoint(struct meta *m)
 {
 	struct meta_conn *c;
@@ -168,6 +173,10 @@ static void checkpoint(struct meta *m)
 	if (!e) {
 		sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 		reader_put(m, c);
+		pthread_mutex_lock(&m->writer);
+		sqlite3_wal_checkpoint_v2(m->writer_conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+					  NULL);
+		pthread_mutex_unlock(&m->writer);
 	}
 	dv_err_free(e);
 	pthread_mutex_unlock(&m->checkpoint);
@@ -188,7 +197,7 @@ struct dv_err *meta_commit(struct meta_tx *take)
 		return dv_err_wrap(e, "commit");
 	DV_FAULT("meta.commit.written");
 	m->deletions += tx->n_deletions;
-	m->mutations++;
+	m->mutations += !tx->is_collector;
 	is_full = m->wal_frames >= CHECKPOINT_FRAMES;
 	pthread_mutex_lock(&m->sync);
 	seq = ++m->n_committed;

@@ -20,10 +20,10 @@ enum meta_gc_kind {
 	META_GC_LEASE,
 	META_GC_IMAGE,
 	META_GC_SNAPSHOT, /* key, snapshotter, id: the directory may go */
-	META_GC_CONTENT, /* a namespace's row: key is the digest, size */
+	META_GC_CONTENT, /* a namespace's row: key is the digest */
 	META_GC_INGEST, /* key is the ref, id: the directory may go */
 	META_GC_MOUNT, /* key is the name; unmount */
-	META_GC_FILE, /* no namespace has the blob any more; key is the digest, ns is NULL */
+	META_GC_FILE, /* no namespace has the blob any more; key is the digest, ns is NULL; size */
 	META_GC__N
 };
 
