@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "fs-mount-private.h"
 #include "sys/file.h"
 #include "sys/mountfd.h"
 #include "sys/process.h"
@@ -57,13 +58,7 @@ static const struct {
 	{ "sync", false, MS_SYNCHRONOUS },
 };
 
-struct plan {
-	unsigned long flags;
-	struct dv_strbuf data;
-	const char *lower; /* overlay's lowerdir, which is not part of data */
-};
-
-static bool take_flag(struct plan *plan, const char *option)
+static bool take_flag(struct fs_plan *plan, const char *option)
 {
 	for (size_t i = 0; i < DV_ARRAY_SIZE(flags); i++) {
 		if (!dv_streq(option, flags[i].name))
@@ -77,7 +72,7 @@ static bool take_flag(struct plan *plan, const char *option)
 	return false;
 }
 
-static struct dv_err *make_plan(const struct host_fs_mount *m, struct plan *plan)
+static struct dv_err *make_plan(const struct host_fs_mount *m, struct fs_plan *plan)
 {
 	if (dv_streq(m->type, "bind") || dv_streq(m->type, "rbind"))
 		plan->flags |= MS_BIND;
@@ -86,10 +81,14 @@ static struct dv_err *make_plan(const struct host_fs_mount *m, struct plan *plan
 
 		if (take_flag(plan, option) || dv_starts_with(option, "X-containerd."))
 			continue;
-		if (dv_streq(option, "loop") || dv_starts_with(option, "uidmap=") ||
-		    dv_starts_with(option, "gidmap="))
+		if (dv_streq(option, "loop"))
 			return dv_err_new(DV_UNIMPLEMENTED,
 					  "mount option \"%.100s\" is not supported yet", option);
+		if (dv_starts_with(option, "uidmap=") || dv_starts_with(option, "gidmap=")) {
+			*(option[0] == 'u' ? &plan->uids : &plan->gids) =
+				option + strlen("uidmap=");
+			continue;
+		}
 		if (dv_streq(m->type, "overlay") && dv_starts_with(option, "lowerdir=")) {
 			plan->lower = option + strlen("lowerdir=");
 			continue;
@@ -103,8 +102,7 @@ static struct dv_err *make_plan(const struct host_fs_mount *m, struct plan *plan
 
 /* ---- lower directories ------------------------------------------------------------------------------- */
 
-/* The length of what all of the ':'-separated paths begin with, up to and with a '/'. */
-static size_t common_prefix(const char *lower)
+size_t fs_lower_prefix(const char *lower)
 {
 	size_t n = strcspn(lower, ":");
 
@@ -135,8 +133,8 @@ static void add_relative(struct dv_strbuf *out, const char *lower, size_t prefix
 }
 
 /* The kernel reads one page of @data, and would take what is cut off for all of it. */
-static int mount_whole(const struct host_fs_mount *m, const char *target, const struct plan *plan,
-		       const struct dv_strbuf *data)
+static int mount_whole(const struct host_fs_mount *m, const char *target,
+		       const struct fs_plan *plan, const struct dv_strbuf *data)
 {
 	if (data->len >= PAGE)
 		return -E2BIG;
@@ -145,7 +143,7 @@ static int mount_whole(const struct host_fs_mount *m, const char *target, const 
 
 /* Mounts from inside the directory that the lower ones are in, and comes back. */
 static int mount_from(const char *dir, const struct host_fs_mount *m, const char *target,
-		      const struct plan *plan, const struct dv_strbuf *data)
+		      const struct fs_plan *plan, const struct dv_strbuf *data)
 {
 	DV_CLEANUP(sys_closep) int back = sys_openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
 	int r = back < 0 ? back : sys_unshare(CLONE_FS);
@@ -159,7 +157,22 @@ static int mount_from(const char *dir, const struct host_fs_mount *m, const char
 	return r;
 }
 
-static int mount_overlay(const struct host_fs_mount *m, const char *target, const struct plan *plan)
+int fs_mount_overlay_from(const char *dir, size_t prefix, const struct host_fs_mount *m,
+			  const char *target, const struct fs_plan *plan)
+{
+	struct dv_strbuf data = DV_STRBUF_INIT;
+	int r;
+
+	add_relative(&data, plan->lower, prefix);
+	if (plan->data.len)
+		dv_strbuf_addf(&data, ",%s", plan->data.data);
+	r = mount_from(dir, m, target, plan, &data);
+	dv_strbuf_fini(&data);
+	return r;
+}
+
+static int mount_overlay(const struct host_fs_mount *m, const char *target,
+			 const struct fs_plan *plan)
 {
 	struct dv_strbuf data = DV_STRBUF_INIT;
 	size_t prefix;
@@ -167,17 +180,13 @@ static int mount_overlay(const struct host_fs_mount *m, const char *target, cons
 
 	dv_strbuf_addf(&data, "lowerdir=%s%s%s", plan->lower, plan->data.len ? "," : "",
 		       plan->data.data);
-	prefix = common_prefix(plan->lower);
+	prefix = fs_lower_prefix(plan->lower);
 	if (data.len < PAGE || prefix == 0 || plan->lower[0] != '/') {
 		r = mount_whole(m, target, plan, &data);
 	} else {
 		DV_CLEANUP(dv_freep) char *dir = dv_strndup(plan->lower, prefix);
 
-		dv_strbuf_clear(&data);
-		add_relative(&data, plan->lower, prefix);
-		if (plan->data.len)
-			dv_strbuf_addf(&data, ",%s", plan->data.data);
-		r = mount_from(dir, m, target, plan, &data);
+		r = fs_mount_overlay_from(dir, prefix, m, target, plan);
 	}
 	dv_strbuf_fini(&data);
 	return r;
@@ -211,7 +220,7 @@ static struct dv_err *mount_error(int r, const char *root, const struct host_fs_
 			  *m->target ? "/" : "", m->target);
 }
 
-static bool is_late(const struct plan *plan)
+static bool is_late(const struct fs_plan *plan)
 {
 	return plan->flags & MS_BIND &&
 	       plan->flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME |
@@ -220,7 +229,7 @@ static bool is_late(const struct plan *plan)
 
 /* A read-only bind takes a second call: the first one ignores all flags but MS_BIND and MS_REC. */
 static struct dv_err *set_flags(const char *root, const struct host_fs_mount *m,
-				const struct plan *plan)
+				const struct fs_plan *plan)
 {
 	DV_CLEANUP(sys_closep) int fd = -1;
 	struct dv_err *e = open_target(root, m, &fd);
@@ -238,27 +247,33 @@ static struct dv_err *set_flags(const char *root, const struct host_fs_mount *m,
 }
 
 static struct dv_err *mount_planned(const char *root, const struct host_fs_mount *m,
-				    const struct plan *plan)
+				    const struct fs_plan *plan)
 {
+	DV_CLEANUP(sys_closep) int fd = -1;
 	char target[64];
 	struct dv_err *e;
-	int fd, r;
+	int r;
 
 	e = open_target(root, m, &fd);
 	if (e)
 		return e;
-	snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
-	r = plan->lower ? mount_overlay(m, target, plan)
-			: mount_whole(m, target, plan, &plan->data);
-	sys_close(fd);
-	if (r < 0)
-		return mount_error(r, root, m);
+	if (plan->uids || plan->gids) {
+		e = fs_mount_mapped(root, m, fd, plan);
+		if (e)
+			return e;
+	} else {
+		snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
+		r = plan->lower ? mount_overlay(m, target, plan)
+				: mount_whole(m, target, plan, &plan->data);
+		if (r < 0)
+			return mount_error(r, root, m);
+	}
 	return is_late(plan) ? set_flags(root, m, plan) : NULL;
 }
 
 static struct dv_err *mount_one(const char *root, const struct host_fs_mount *m)
 {
-	struct plan plan = { .data = DV_STRBUF_INIT };
+	struct fs_plan plan = { .data = DV_STRBUF_INIT };
 	struct dv_err *e = make_plan(m, &plan);
 
 	if (!e)

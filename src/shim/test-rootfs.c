@@ -3,6 +3,7 @@
 
 #include "rootfs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -137,4 +138,65 @@ Test(rootfs, more_layers_than_fit_into_a_page)
 	T_INT(dv_err_code(e), ==, DV_INVALID);
 	dv_err_free(e);
 	T_TRUE(!is_mounted());
+}
+
+static struct stat look(const char *path)
+{
+	DV_CLEANUP(dv_freep) char *full = dv_printf("%s/%s", root, path);
+	struct stat st = { 0 };
+
+	cr_expect_eq(lstat(full, &st), 0, "no %s", full);
+	return st;
+}
+
+static struct dv_err *mount_mapped(const char *type, const char *source, const char *more,
+				   const char *uids)
+{
+	const char *const options[] = { uids, "gidmap=0:200000:65536", more };
+
+	return rootfs_mount(dir, &(struct host_fs_mount){ type, source, "", options, 3 }, 1);
+}
+
+/* What belongs to root on the disk belongs to the container's root in the mount. */
+Test(rootfs, ids_are_mapped)
+{
+	static const char *const bad[] = { "uidmap=",	   "uidmap=0:1",    "uidmap=0:1:0",
+					   "uidmap=0:1:x", "uidmap=0:1:2,", "uidmap=0,1:2:3",
+					   "uidmap=::",	   "uidmap=0:1:2:3" };
+	DV_CLEANUP(dv_freep)
+	char *layers = dv_printf("lowerdir=%s/l1:%s/l2,upperdir=%s/upper,workdir=%s/work", dir, dir,
+				 dir, dir);
+	static const char *const dirs[] = { "l1", "l2", "upper", "work", "l1/a", "l2/b" };
+	DV_CLEANUP(dv_freep) char *beside = dv_printf("%s.layers", root);
+	DV_CLEANUP(dv_freep) char *source = dv_printf("%s/l1", dir);
+	struct dv_err *e;
+
+	for (size_t i = 0; i < DV_ARRAY_SIZE(dirs); i++) {
+		DV_CLEANUP(dv_freep) char *path = dv_printf("%s/%s", dir, dirs[i]);
+
+		cr_assert_eq(mkdir(path, 0755), 0);
+	}
+	for (size_t i = 0; i < DV_ARRAY_SIZE(bad); i++) {
+		e = mount_mapped("bind", source, "rbind", bad[i]);
+		cr_expect(e && dv_err_code(e) == DV_INVALID, "%s: %s", bad[i],
+			  e ? dv_err_message(e) : "was taken");
+		dv_err_free(e);
+	}
+	e = mount_mapped("bind", source, "ro", "uidmap=0:100000:65536");
+	if (e && (dv_err_errno(e) == EINVAL || dv_err_errno(e) == ENOSYS))
+		cr_skip_test("no idmapped mounts here: %s", dv_err_message(e));
+	T_NULL(e);
+	T_INT(look("a").st_uid, ==, 100000);
+	T_INT(look("a").st_gid, ==, 200000);
+	T_TRUE(is_read_only(root));
+	T_NULL(rootfs_unmount(dir));
+	e = mount_mapped("overlay", "overlay", layers, "uidmap=0:100000:65536");
+	if (e && dv_err_errno(e) == EINVAL)
+		cr_skip_test("no overlays of idmapped mounts here: %s", dv_err_message(e));
+	cr_assert(!e, "%s", dv_err_message(e));
+	T_INT(look("a").st_uid, ==, 100000);
+	T_INT(look("b").st_gid, ==, 200000);
+	T_INT(access(beside, F_OK), ==, -1);
+	T_NULL(rootfs_unmount(dir));
+	T_FALSE(is_mounted());
 }

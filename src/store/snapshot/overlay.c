@@ -13,6 +13,7 @@
 
 #include "base/str.h"
 #include "dirs-private.h"
+#include "host/fs-mount.h"
 #include "sys/disk.h"
 #include "sys/file.h"
 #include "sys/mountfd.h"
@@ -26,9 +27,11 @@ struct overlay {
 	char *problem;
 	char **options; /* for each overlay */
 	size_t n_options;
+	bool can_map; /* owners, for user namespaces */
 };
 
 static const char *const capabilities[] = { "rebase", NULL };
+static const char *const mapping_capabilities[] = { "rebase", "remap-ids", NULL };
 
 static struct overlay *self(struct snapshot_driver *d)
 {
@@ -124,22 +127,37 @@ static const char *lower_option(struct overlay *o, const struct snapshot_node *n
 	return text;
 }
 
+/* uidmap=, gidmap=: whoever mounts shows the layers with the owners of a user namespace. */
+static size_t add_maps(struct overlay *o, const struct snapshot_node *node, struct dv_arena *arena,
+		       const char **options)
+{
+	const char *uids = meta_label_get(&node->labels, SNAPSHOT_LABEL_UIDS);
+	const char *gids = meta_label_get(&node->labels, SNAPSHOT_LABEL_GIDS);
+
+	if (!o->can_map || !uids || !gids)
+		return 0;
+	options[0] = dv_arena_printf(arena, "uidmap=%s", uids);
+	options[1] = dv_arena_printf(arena, "gidmap=%s", gids);
+	return 2;
+}
+
 static struct dv_err *overlay_mounts(struct snapshot_driver *d, const struct snapshot_node *node,
 				     struct dv_arena *arena, struct snapshot_mounts *ret)
 {
 	bool is_view = node->kind == META_SNAPSHOT_VIEW;
 	struct overlay *o = self(d);
-	const char **options;
-	size_t n = 0;
+	const char **options = dv_arena_new_n(arena, const char *, o->n_options + 5);
+	size_t n = add_maps(o, node, arena, options);
 
 	/* overlayfs wants at least one lower directory, and two of them without an upper one. */
 	if (node->n_parents == 0 || (is_view && node->n_parents == 1)) {
 		int64_t id = node->n_parents ? node->parents[0].id : node->id;
 
-		snapshot_mount_bind(arena, fs_path(o, id, "", "fs", arena), is_view, ret);
+		options[n++] = is_view ? "ro" : "rw";
+		options[n++] = "rbind";
+		snapshot_mount_one(arena, "bind", fs_path(o, id, "", "fs", arena), options, n, ret);
 		return NULL;
 	}
-	options = dv_arena_new_n(arena, const char *, o->n_options + 3);
 	if (!is_view) {
 		options[n++] = fs_path(o, node->id, "workdir=", "work", arena);
 		options[n++] = fs_path(o, node->id, "upperdir=", "fs", arena);
@@ -299,10 +317,11 @@ struct dv_err *snapshot_overlay_new(const struct snapshot_overlay_opts *opts,
 		return dv_err_wrap(e, "overlayfs");
 	}
 	probe(o);
+	o->can_map = !o->problem && host_fs_can_map(o->dirs.path);
 	o->driver.info = (struct snapshot_driver_info){
 		.name = "overlayfs",
 		.root = o->dirs.root,
-		.capabilities = capabilities,
+		.capabilities = o->can_map ? mapping_capabilities : capabilities,
 		.problem = o->problem,
 	};
 	*ret = &o->driver;

@@ -171,6 +171,15 @@ Test(snapshot, a_target_that_is_there_needs_no_unpacking)
 	T_STR(items[0].type, "snapshots/overlayfs");
 }
 
+/* What is behind @prefix in the option that has it. */
+static const char *option(const struct snapshot_mounts *m, const char *prefix)
+{
+	for (size_t i = 0; i < m->items[0].n_options; i++)
+		if (dv_starts_with(m->items[0].options[i], prefix))
+			return m->items[0].options[i] + strlen(prefix);
+	return NULL;
+}
+
 Test(snapshot, id_maps_give_the_root_to_its_owner)
 {
 	RIG(r);
@@ -182,17 +191,28 @@ Test(snapshot, id_maps_give_the_root_to_its_owner)
 	static const char *const bad[] = {
 		"", "0:1", "0:1:x", "1:2:3", "0:1:0", "0:1:2;", "-1:0:1"
 	};
+	struct snapshot_driver_info info;
 	struct snapshot_mounts m;
+	bool can_map = false;
 	struct stat st;
 
 	T_OK(snapshot_prepare(r.s, &overlay, &new, &r.arena, &m));
 	T_INT(stat(m.items[0].source, &st), ==, 0);
 	T_INT(st.st_uid, ==, 100000);
 	T_INT(st.st_gid, ==, 200000);
+	snapshots_driver_info(r.s, 0, &info);
+	for (size_t i = 0; info.capabilities[i]; i++)
+		can_map = can_map || dv_streq(info.capabilities[i], "remap-ids");
+	if (can_map) {
+		T_STR(option(&m, "uidmap="), "1:5000:10,0:100000:1");
+		T_STR(option(&m, "gidmap="), "0:200000:65536");
+	}
 	T_OK(commit(&r, &overlay, "A", "x"));
 	T_OK(prepare(&r, &overlay, "y", "A", false, &m));
-	T_INT(stat(m.items[0].options[1] + strlen("upperdir="), &st), ==, 0);
+	T_INT(stat(option(&m, "upperdir="), &st), ==, 0);
 	T_INT(st.st_uid, ==, 100000);
+	if (can_map)
+		T_NULL(option(&m, "uidmap="));
 	new.key = "z";
 	for (size_t i = 0; i < DV_ARRAY_SIZE(bad); i++) {
 		labels[1].value = bad[i];

@@ -66,7 +66,7 @@ class Snapshots:
 
 def mount(m, target):
     """Long lists of layers are shortened as every client does: relative to where the snapshots are."""
-    options, cwd = list(m.options), "/"
+    options, cwd = [o for o in m.options if not o.startswith(("uidmap=", "gidmap="))], "/"
     for i, option in enumerate(options):
         if option.startswith("lowerdir="):
             lower = option[len("lowerdir="):].split(":")

@@ -6,6 +6,7 @@
  * options are trusted; targets are resolved inside the root that they are in.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -20,11 +21,15 @@ struct host_fs_mount {
 
 /*
  * Mounts all of them, in order, on the directory @root. A failure takes back those that succeeded.
- * DV_INVALID: an option or target that cannot be. DV_UNIMPLEMENTED: options loop, uidmap, gidmap.
- * In threads, too: see fs-mount.c.
+ * Options uidmap= and gidmap= ("container:host:size,...") map the owners of binds and of overlays'
+ * lower layers. DV_INVALID: an option or target that cannot be. DV_UNIMPLEMENTED: option loop. In
+ * threads, too: see fs-mount.c.
  */
 struct dv_err *host_fs_mount(const char *root, const struct host_fs_mount *mounts, size_t n)
 	DV_CHECK;
+
+/* Can files of @dir be seen with mapped owners, also as the lower layer of an overlay? */
+bool host_fs_can_map(const char *dir);
 
 /* Takes away whatever is mounted on or below @root. Nothing there is success. */
 struct dv_err *host_fs_unmount(const char *root) DV_CHECK;
