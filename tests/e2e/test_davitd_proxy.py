@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshotters of other processes: a plugin in Python behind davitd's Snapshots service."""
+
+import concurrent.futures
+import os
+import pathlib
+import uuid
+
+import pytest
+
+grpc = pytest.importorskip("grpc")
+
+from harness import daemon, grpc_client, machine, store_fixtures
+from harness.grpc_client import fails
+from harness.wait import eventually
+
+pytestmark = pytest.mark.davit
+SERVICE = "containerd.services.snapshots.v1.Snapshots"
+
+
+class Plugin(grpc.GenericRpcHandler):
+    """Snapshots as a table. Its mounts name the key."""
+
+    def __init__(self, api, path):
+        self.api, self.rows = api, {}
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
+        self.server.add_generic_rpc_handlers((self,))
+        self.server.add_insecure_port(f"unix:{path}")
+        self.server.start()
+
+    def service(self, details):
+        name = details.method.rpartition("/")[2]
+        request, self_response = self.api.method(SERVICE, name)
+        make = grpc.unary_stream_rpc_method_handler if name == "List" else grpc.unary_unary_rpc_method_handler
+        return make(lambda r, c: getattr(self, name.lower())(r, c, self_response), request.FromString,
+                    lambda message: message.SerializeToString())
+
+    def known(self, key, context):
+        if key not in self.rows:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"snapshot {key} does not exist")
+        return self.rows[key]
+
+    def prepare(self, request, context, response):
+        if request.parent:
+            self.known(request.parent, context)
+        self.rows[request.key] = (request.parent, dict(request.labels))
+        return response()
+
+    view = prepare
+
+    def mounts(self, request, context, response):
+        self.known(request.key, context)
+        answer = response()
+        answer.mounts.add(type="bind", source=f"/far/{request.key}", options=["rbind", "rw"])
+        return answer
+
+    def commit(self, request, context, response):
+        self.rows[request.name] = self.known(request.key, context)
+        del self.rows[request.key]
+        return response()
+
+    def remove(self, request, context, response):
+        self.known(request.key, context)
+        del self.rows[request.key]
+        return response()
+
+    def usage(self, request, context, response):
+        self.known(request.key, context)
+        return response(size=1000, inodes=3)
+
+    def list(self, _request, _context, response):
+        for key in list(self.rows):
+            answer = response()
+            answer.info.add(name=key)
+            yield answer
+
+
+class ProxyDaemon(store_fixtures.StoreDaemon):
+    def __init__(self, api, program, directory):
+        self.api, self.directory, self.clients, self.is_davit = api, directory, [], True
+        (directory / "config.toml").write_text(f'version = 3\n[proxy_plugins.far]\ntype = "snapshot"\naddress = "{directory}/far.sock"\n')
+        command = [program, "--config", directory / "config.toml", "--root", directory / "root", "--state", directory / "state",
+                   "--address", directory / "sock"]
+        self.server = daemon.Daemon("davitd", [str(word) for word in command], directory, self.answers,
+                                    path=store_fixtures.program_path(program))
+
+
+@pytest.fixture
+def far(api, session_dir):
+    program = store_fixtures.davitd_path()
+    if not machine.is_root() or not os.access(program, os.X_OK) or pathlib.Path(program).name == "containerd":
+        pytest.skip("needs root and davitd")
+    directory = session_dir / f"d{uuid.uuid4().hex[:10]}"
+    directory.mkdir()
+    found = ProxyDaemon(api, program, directory)
+    yield found
+    found.close()
+
+
+def test_life(api, far):
+    plugin = Plugin(api, far.directory / "far.sock")
+    snapshots = far.client().snapshots
+    mounts = snapshots.Prepare(snapshotter="far", key="one", labels={"containerd.io/snapshot/x": "y"}).mounts
+    key, = plugin.rows
+    assert [(m.type, m.source, list(m.options)) for m in mounts] == [("bind", f"/far/{key}", ["rbind", "rw"])]
+    assert plugin.rows[key] == ("", {"containerd.io/snapshot/x": "y"})
+    snapshots.Commit(snapshotter="far", name="A", key="one")
+    base, = plugin.rows
+    assert base != key
+    usage = snapshots.Usage(snapshotter="far", key="A")
+    assert (usage.size, usage.inodes) == (1000, 3)
+    snapshots.View(snapshotter="far", key="look", parent="A")
+    child, = set(plugin.rows) - {base}
+    assert plugin.rows[child][0] == base
+    names = [info.name for answer in snapshots.List(snapshotter="far") for info in answer.info]
+    assert sorted(names) == ["A", "look"]
+    far.crash()
+    snapshots = far.clients[-1].snapshots
+    assert snapshots.Mounts(snapshotter="far", key="look").mounts[0].source == f"/far/{child}"
+    snapshots.Remove(snapshotter="far", key="look")
+    snapshots.Remove(snapshotter="far", key="A")
+    eventually(lambda: not plugin.rows, "the plugin was told")
+    plugin.server.stop(None).wait()
+
+
+def test_plugin_is_not_there(far):
+    client = far.client()
+    with fails("UNAVAILABLE") as failure:
+        client.snapshots.Prepare(snapshotter="far", key="one")
+    assert "snapshotter far" in failure.text
+    client.snapshots.Prepare(snapshotter="native", key="one")    # the others are not affected
+
+
+def test_strays_are_removed(api, far):
+    plugin = Plugin(api, far.directory / "far.sock")
+    plugin.rows["davit-4711"] = ("", {})
+    plugin.rows["of somebody else"] = ("", {})
+    far.client().snapshots.Cleanup(snapshotter="far")
+    eventually(lambda: list(plugin.rows) == ["of somebody else"], "what no row knows is gone")
+    plugin.server.stop(None).wait()
