@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "daemon-private.h"
 #include "events.h"
+#include "gc.h"
 #include "io/child.h"
 #include "metrics.h"
 #include "observe.h"
@@ -174,6 +175,7 @@ static struct dv_err *begin(struct daemon *d)
 		return e;
 	d->events = events_new(d->fast);
 	d->streams = streams_new(d);
+	d->gc = gc_new(d);
 	e = tasks_new(d, &d->tasks);
 	return e ? e : open_sockets(d);
 }
@@ -186,6 +188,7 @@ static void daemon_fini(struct daemon *d)
 	d->slow = io_work_pool_free(d->slow);
 	d->fast = io_work_pool_free(d->fast);
 	d->streams = streams_free(d->streams);
+	d->gc = gc_free(d->gc);
 	d->events = events_free(d->events);
 	daemon_stores_close(d);
 	free(d->unpacker);

@@ -8,11 +8,15 @@
 /* One a line, so that each can be added by itself. */
 /* clang-format off */
 static const struct grpc_service *const services[] = {
+	&daemon_containers_service,
 	&daemon_content_service,
 	&daemon_diff_service,
 	&daemon_events_service,
+	&daemon_images_service,
 	&daemon_introspection_service,
+	&daemon_leases_service,
 	&daemon_mounts_service,
+	&daemon_namespaces_service,
 	&daemon_snapshots_service,
 	&daemon_streaming_service,
 	&daemon_tasks_service,

@@ -14,6 +14,10 @@ extern const struct grpc_service daemon_introspection_service;
 extern const struct grpc_service daemon_tasks_service;
 extern const struct grpc_service daemon_streaming_service;
 extern const struct grpc_service daemon_version_service;
+extern const struct grpc_service daemon_containers_service;
+extern const struct grpc_service daemon_images_service;
+extern const struct grpc_service daemon_leases_service;
+extern const struct grpc_service daemon_namespaces_service;
 
 /* Of the i-th; NULL: there are no more. */
 const char *daemon_service_name(size_t i);
