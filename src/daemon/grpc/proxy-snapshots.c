@@ -72,6 +72,21 @@ static struct dv_err *forgive(struct dv_err *take_e, enum dv_code code, bool *re
 	return *ret_was_so ? dv_err_free(take_e) : take_e;
 }
 
+/*
+ * Not supported yet: a snapshotter that has the layer already and commits it under the name that
+ * this label has. Without the label it does what others do.
+ */
+static struct meta_labels without_ref(const struct meta_labels *labels, struct dv_arena *arena)
+{
+	struct meta_label *items = dv_arena_new_n(arena, struct meta_label, labels->n_items + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < labels->n_items; i++)
+		if (!dv_streq(labels->items[i].key, "containerd.io/snapshot.ref"))
+			items[n++] = labels->items[i];
+	return (struct meta_labels){ .items = items, .n_items = n };
+}
+
 static struct dv_err *create(struct snapshot_driver *d, const struct snapshot_node *node)
 {
 	Containerd__Services__Snapshots__V1__PrepareSnapshotRequest prepare =
@@ -81,17 +96,19 @@ static struct dv_err *create(struct snapshot_driver *d, const struct snapshot_no
 	const ProtobufCMessageDescriptor *reply = &TYPE(prepare_snapshot_response__descriptor);
 	char key[KEY_SIZE], parent[KEY_SIZE] = "";
 	struct proxy *p = self(d);
+	struct meta_labels labels;
 	struct dv_arena arena;
 	struct dv_err *e;
 
 	dv_arena_init(&arena);
+	labels = without_ref(&node->labels, &arena);
 	if (node->n_parents)
 		key_of(node->parents[0].id, true, parent);
 	view.snapshotter = prepare.snapshotter = p->name;
 	view.key = prepare.key = key_of(node->id, false, key);
 	view.parent = prepare.parent = parent;
-	CONVERT_LABELS_OUT(&prepare, labels, &node->labels, &arena);
-	CONVERT_LABELS_OUT(&view, labels, &node->labels, &arena);
+	CONVERT_LABELS_OUT(&prepare, labels, &labels, &arena);
+	CONVERT_LABELS_OUT(&view, labels, &labels, &arena);
 	if (node->kind == META_SNAPSHOT_VIEW)
 		e = call(p, "View", &view.base, reply, &arena, NULL); /* the replies are alike */
 	else
