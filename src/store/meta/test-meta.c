@@ -12,9 +12,12 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "store/meta-blob.h"
+#include "store/meta-check.h"
 #include "store/meta-container.h"
 #include "store/meta-image.h"
 #include "store/meta-namespace.h"
+#include "store/meta-snapshot.h"
 
 static void sql(struct rig *r, const char *text)
 {
@@ -106,47 +109,139 @@ Test(meta, no_database_at_all)
 	r.m = NULL;
 }
 
+/* Overwrites a page of the table (its root, or a leaf) of a database that is closed. */
+static void hurt(struct rig *r, const char *table, bool is_leaf)
+{
+	char path[96], garbage[4096], *text;
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int64_t page;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/meta.db", r->dir);
+	cr_assert(sqlite3_open(path, &db) == SQLITE_OK);
+	text = sqlite3_mprintf("SELECT rootpage FROM sqlite_schema WHERE name=%Q", table);
+	cr_assert(sqlite3_prepare_v2(db, text, -1, &st, NULL) == SQLITE_OK);
+	cr_assert(sqlite3_step(st) == SQLITE_ROW);
+	page = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_free(text);
+	sqlite3_close(db);
+	fd = open(path, O_RDWR);
+	if (is_leaf) {
+		unsigned char root[4096], *p;
+
+		/* The child of the third cell of an interior page. */
+		cr_assert(pread(fd, root, sizeof(root), (page - 1) * 4096) == 4096);
+		T_INT(root[0], ==, 5);
+		p = root + (root[12 + 4] << 8 | root[12 + 5]);
+		page = (int64_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+	}
+	memset(garbage, 0x5a, sizeof(garbage));
+	cr_assert(pwrite(fd, garbage, sizeof(garbage), (page - 1) * 4096) == 4096);
+	close(fd);
+}
+
+static void count_problem(void *arg, const char *text)
+{
+	(void)text;
+	++*(int *)arg;
+}
+
 /* A page of a table is overwritten: what needs it fails, the rest goes on. */
 Test(meta, damage_is_named)
 {
 	RIG(r);
 	struct meta_namespace *namespaces;
 	struct meta_image image;
-	char path[96], name[32], zero[4096];
-	sqlite3_stmt *st;
-	sqlite3 *db;
-	int64_t page;
+	char name[32];
+	int problems = 0;
 	size_t n;
-	int fd;
 
 	for (int i = 0; i < 200; i++) {
 		snprintf(name, sizeof(name), "image-%d", i);
 		T_OK(put_image(r.m, name));
 	}
+	T_OK(meta_check(r.m, count_problem, &problems));
+	T_INT(problems, ==, 0);
 	r.m = meta_close(r.m);
-	snprintf(path, sizeof(path), "%s/meta.db", r.dir);
-	cr_assert(sqlite3_open(path, &db) == SQLITE_OK);
-	cr_assert(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name='image'",
-				     -1, &st, NULL) == SQLITE_OK);
-	cr_assert(sqlite3_step(st) == SQLITE_ROW);
-	page = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	memset(zero, 0x5a, sizeof(zero));
-	fd = open(path, O_WRONLY);
-	cr_assert(pwrite(fd, zero, sizeof(zero), (page - 1) * 4096) == 4096);
-	close(fd);
-
+	hurt(&r, "image", false);
 	T_OK(meta_open(&(struct meta_opts){ .dir = r.dir }, &r.m));
 	T_READ(&r, meta_namespace_list(tx, &r.arena, &namespaces, &n));
 	T_INT(n, ==, 1);
 	{
-		DV_CLEANUP(meta_rollbackp) struct meta_tx *tx = t_begin(&r, META_READ);
+		DV_CLEANUP(meta_rollbackp) struct meta_tx *reader = t_begin(&r, META_READ);
 
-		T_CODE(meta_image_get(tx, "default", "image-7", &r.arena, &image), DV_DATA_LOSS);
+		T_CODE(meta_image_get(reader, "default", "image-7", &r.arena, &image),
+		       DV_DATA_LOSS);
 	}
 	T_CODE(put_image(r.m, "one more"), DV_DATA_LOSS);
 	T_WRITE(&r, meta_namespace_create(tx, &(struct meta_namespace){ .name = "other" }));
+	T_OK(meta_check(r.m, count_problem, &problems));
+	T_INT(problems, >, 0);
+}
+
+Test(meta, what_can_be_read_is_saved)
+{
+	RIG(r);
+	struct meta_salvage_result result;
+	struct meta_snapshot s = { .key = "A", .kind = META_SNAPSHOT_COMMITTED };
+	int problems = 0;
+	char name[32];
+
+	for (int i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "image-%d", i);
+		T_OK(put_image(r.m, name));
+	}
+	s.id = meta_snapshot_next_id(r.m);
+	T_WRITE(&r, meta_snapshot_create(tx, "default", "overlayfs", NULL, &s));
+	T_WRITE(&r,
+		meta_blob_create(tx, "default", NULL, &(struct meta_blob){ .digest = DIGEST_A }));
+	T_CODE(meta_salvage(r.dir, &result), DV_UNAVAILABLE);
+	r.m = meta_close(r.m);
+	hurt(&r, "image", true);
+	T_OK(meta_salvage(r.dir, &result));
+	T_INT(result.n_tables_hurt, ==, 1);
+	T_INT(access(result.aside, F_OK), ==, 0);
+	T_OK(meta_open(&(struct meta_opts){ .dir = r.dir }, &r.m));
+	/* One page of them is lost. */
+	T_INT(count_images(&r), >, 400);
+	T_INT(count_images(&r), <, 500);
+	T_READ(&r, meta_snapshot_get(tx, "default", "overlayfs", "A", &r.arena, &s));
+	T_INT(meta_snapshot_next_id(r.m), >, s.id);
+	T_OK(meta_check(r.m, count_problem, &problems));
+	T_INT(problems, ==, 0);
+	T_OK(put_image(r.m, "goes on"));
+}
+
+Test(meta, lost_rows_get_stand_ins)
+{
+	RIG(r);
+	struct meta_salvage_result result;
+	struct meta_namespace *namespaces;
+	int problems = 0;
+	size_t n;
+
+	T_OK(put_image(r.m, "a"));
+	T_WRITE(&r,
+		meta_blob_create(tx, "default", NULL, &(struct meta_blob){ .digest = DIGEST_A }));
+	T_OK(meta_salvage_if_asked(r.dir, &result));
+	T_FALSE(result.is_done);
+	T_OK(meta_ask_salvage(r.m));
+	r.m = meta_close(r.m);
+	hurt(&r, "namespace", false);
+	hurt(&r, "blob", false);
+	T_OK(meta_salvage_if_asked(r.dir, &result));
+	T_TRUE(result.is_done);
+	T_INT(result.n_invented, ==, 2);
+	T_OK(meta_salvage_if_asked(r.dir, &result));
+	T_FALSE(result.is_done);
+	T_OK(meta_open(&(struct meta_opts){ .dir = r.dir }, &r.m));
+	T_READ(&r, meta_namespace_list(tx, &r.arena, &namespaces, &n));
+	T_INT(n, ==, 1);
+	T_STR(namespaces[0].name, "recovered-1");
+	T_OK(meta_check(r.m, count_problem, &problems));
+	T_INT(problems, ==, 0);
 }
 
 Test(meta, rolled_back_is_undone)
