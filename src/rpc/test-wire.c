@@ -101,6 +101,29 @@ Test(wire, text)
 	}
 }
 
+/* Words of eight bytes are looked at at once. */
+Test(wire, text_at_each_place)
+{
+	static const uint8_t bad[] = { 0, 0x80, 0xc3, 0xff };
+	uint8_t text[40];
+
+	for (size_t n = 1; n <= sizeof(text); n++) {
+		memset(text, 'x', sizeof(text));
+		T_TRUE(wire_is_text(text, n));
+		for (size_t i = 0; i < n; i++) {
+			for (size_t k = 0; k < sizeof(bad); k++) {
+				text[i] = bad[k];
+				cr_expect(!wire_is_text(text, n), "%zu of %zu", i, n);
+				text[i] = 1; /* the smallest, and the largest: */
+				T_TRUE(wire_is_text(text, n));
+				text[i] = 0x7f;
+				T_TRUE(wire_is_text(text, n));
+			}
+			text[i] = 'x';
+		}
+	}
+}
+
 Test(wire, varints_come_back)
 {
 	uint8_t buf[WIRE_VARINT_MAX + 1];

@@ -103,10 +103,20 @@ static size_t char_length(const uint8_t *s, size_t n)
 	return len;
 }
 
+/* Eight bytes of ASCII without NUL, which is most of all text? */
+static bool is_plain(const uint8_t *s)
+{
+	const uint64_t low = UINT64_C(0x0101010101010101), high = low << 7;
+	uint64_t v;
+
+	memcpy(&v, s, sizeof(v));
+	return !(v & high) && !((v - low) & high);
+}
+
 bool wire_is_text(const uint8_t *s, size_t n)
 {
 	while (n) {
-		size_t len = char_length(s, n);
+		size_t len = n >= 8 && is_plain(s) ? 8 : char_length(s, n);
 
 		if (!len)
 			return false;
