@@ -13,6 +13,7 @@
 #include "api/containerd/events-store.pb-c.h"
 #include "api/containerd/images.pb-c.h"
 #include "base/str.h"
+#include "mounts.h"
 #include "store/content.h"
 #include "store/meta-gc.h"
 #include "store/snapshot.h"
@@ -64,6 +65,8 @@ static void on_item(void *arg, const struct meta_gc_item *item)
 		e = content_collect_blob(d->content, item->key);
 	else if (item->kind == META_GC_INGEST)
 		e = content_collect_ingest(d->content, item->ns, item->id, item->key);
+	else if (item->kind == META_GC_MOUNT)
+		mounts_collect(d->mounts, item->data, item->n_data);
 	if (e)
 		dv_log(d->log, DV_WARN, "collect garbage: %s: %s", item->key, dv_err_message(e));
 	dv_err_free(e);

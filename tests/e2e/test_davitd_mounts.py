@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from harness.grpc_client import fails
+from harness.wait import eventually
 
 pytestmark = pytest.mark.davit
 
@@ -132,6 +133,18 @@ def test_lists(client, image):
     for name in "a", "b", "c":
         client.mounts.Deactivate(name=name)
     assert loops_of(image) == []
+
+
+def test_mounts_end_with_their_lease(client, store_daemon, image):
+    client.leases.Create(id="mine")
+    mounts = [{"type": "loop", "source": str(image)}, {"type": "format/ext4", "source": "{{ mount 0 }}"}]
+    client.using(lease="mine").mounts.Activate(name="one", mounts=mounts, temporary=True)
+    with fails("NOT_FOUND"):
+        client.using(lease="nobody's").mounts.Activate(name="two", mounts=mounts)
+    client.leases.Delete(id="mine", sync=True)
+    assert client.mounts.List() == []
+    eventually(lambda: targets(store_daemon) == [] and loops_of(image) == [], "they are unmounted")
+    assert mounts_below(store_daemon.directory) == []
 
 
 def test_mounts_survive_the_daemon_and_what_nobody_knows_does_not(client, store_daemon, image):
