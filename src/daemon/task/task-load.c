@@ -133,7 +133,8 @@ static void on_state(void *arg, struct dv_err *take_e, const ProtobufCMessage *r
 	t->last.status = r->status;
 	t->last.pid = r->pid;
 	t->last.exit_status = r->exit_status;
-	if (r->exited_at &&
+	/* Of a process that runs it is Go's zero time, in the year 1. */
+	if (r->status == CONTAINERD__V1__TYPES__STATUS__STOPPED && r->exited_at &&
 	    !pb_timestamp_to(r->exited_at->seconds, r->exited_at->nanos, &t->last.exited_at))
 		t->last.exited_at = (struct timespec){};
 	keep(&t->stdio[0], r->stdin);

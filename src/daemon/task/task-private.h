@@ -172,6 +172,8 @@ void task_connect(struct task *t); /* makes the client; its loss ends the task *
 /* ---- waiting (task-wait.c) ---- */
 
 void task_wait(struct task *t, const char *exec_id, struct task_waiter *w);
+/* Asks for the init's end: an event about it may have been lost while no daemon was there. */
+void task_watch(struct task *t);
 void task_unwait(struct task_waiter *w); /* without its callback */
 /* The init's end, from an event or an answer; who waits is told. */
 void task_exited(struct task *t, const Containerd__Task__V2__WaitResponse *r);

@@ -152,3 +152,11 @@ void task_waiters_fail(struct task *t, enum dv_code code, const char *why)
 		tell(t, p->exec_id, e, NULL);
 	}
 }
+
+void task_watch(struct task *t)
+{
+	struct task_proc *p = proc_get(t, "");
+
+	if (!p->is_asked && t->client)
+		ask(t, p);
+}

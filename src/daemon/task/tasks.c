@@ -88,6 +88,8 @@ void task_phase_set(struct task *t, enum task_phase phase)
 	bool was_loading = t->phase == TASK_LOADING;
 
 	t->phase = phase;
+	if (phase == TASK_LIVE)
+		task_watch(t);
 	if (was_loading && phase != TASK_LOADING) {
 		t->ts->n_loading--;
 		tasks_load_check(t->ts);
