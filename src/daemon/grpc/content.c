@@ -301,7 +301,7 @@ static const struct grpc_method methods[] = {
 	DAEMON_UNARY("Delete", containerd__services__content__v1__delete_content_request,
 		     content_delete_call, (.lane = DAEMON_FAST)),
 	DAEMON_STREAM("Read", containerd__services__content__v1__read_content_request, read_next,
-		      (.end = read_end, .lane = DAEMON_SLOW), .is_read_only = true),
+		      (.end = read_end, .lane = DAEMON_FAST), .is_read_only = true),
 	DAEMON_UNARY("Status", containerd__services__content__v1__status_request,
 		     content_status_call, (.lane = DAEMON_FAST), .is_read_only = true),
 	DAEMON_UNARY("ListStatuses", containerd__services__content__v1__list_statuses_request,

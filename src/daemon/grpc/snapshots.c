@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* containerd.services.snapshots.v1. What makes or walks trees is slow work. */
+/*
+ * containerd.services.snapshots.v1. What walks trees is slow work; Prepare is not, so that a
+ * container starts while images are being unpacked, although native copies a tree there.
+ */
 
 #include "store/snapshot.h"
 
@@ -295,8 +298,8 @@ static struct dv_err *list_next(struct daemon_call *c, const ProtobufCMessage *m
 		     __VA_ARGS__)
 
 static const struct grpc_method methods[] = {
-	UNARY("Prepare", prepare_snapshot_request, prepare_call, DAEMON_SLOW),
-	UNARY("View", view_snapshot_request, view_call, DAEMON_SLOW),
+	UNARY("Prepare", prepare_snapshot_request, prepare_call, DAEMON_FAST),
+	UNARY("View", view_snapshot_request, view_call, DAEMON_FAST),
 	UNARY("Mounts", mounts_request, mounts_call, DAEMON_FAST, .is_read_only = true),
 	UNARY("Commit", commit_snapshot_request, commit_call, DAEMON_SLOW),
 	UNARY("Remove", remove_snapshot_request, remove_call, DAEMON_FAST),
