@@ -110,6 +110,15 @@ static void add_driver(struct plugin_list *l, const struct snapshot_driver_info 
 			    dv_arena_printf(l->arena, "%s: skip plugin", info->problem));
 }
 
+static void set_proxy(struct plugin_list *l, Plugin *plugin, const struct daemon_proxy *proxy)
+{
+	if (plugin->n_exports > 0)
+		return; /* one of our own drivers has the name */
+	plugin->capabilities = (char **)proxy->capabilities.items;
+	plugin->n_capabilities = proxy->capabilities.n_items;
+	add_export(l, plugin, "address", proxy->address);
+}
+
 static void add_proxy(struct plugin_list *l, const struct daemon_proxy *proxy)
 {
 	static const char *const types[][2] = {
@@ -123,12 +132,13 @@ static void add_proxy(struct plugin_list *l, const struct daemon_proxy *proxy)
 	for (size_t i = 0; i < DV_ARRAY_SIZE(types); i++) {
 		if (!dv_streq(proxy->type, types[i][0]))
 			continue;
-		if (plugin_list_find(l, types[i][1], proxy->name))
-			return; /* a driver has taken it */
+		plugin = plugin_list_find(l, types[i][1], proxy->name);
+		if (plugin) { /* a driver is it, and knows less of it */
+			set_proxy(l, plugin, proxy);
+			return;
+		}
 		plugin = add(l, types[i][1], proxy->name);
-		plugin->capabilities = (char **)proxy->capabilities.items;
-		plugin->n_capabilities = proxy->capabilities.n_items;
-		add_export(l, plugin, "address", proxy->address);
+		set_proxy(l, plugin, proxy);
 		add_problem(l, plugin, DV_UNIMPLEMENTED,
 			    dv_arena_printf(l->arena, "not supported yet: proxies of type %s",
 					    proxy->type));
