@@ -18,11 +18,8 @@
 #include "store/meta-gc.h"
 #include "store/snapshot.h"
 
-enum {
-	DELAY_MS = 100, /* after a deletion */
-	STARTUP_MS = 1000,
-	EXPIRY_MAX_MS = 3600 * 1000,
-};
+enum { EXPIRY_MAX_MS = 3600 * 1000 };
+#define NS_PER_MS 1000000
 
 struct gc {
 	struct daemon *d;
@@ -30,6 +27,7 @@ struct gc {
 	atomic_bool is_kicked; /* a post is on its way to the loop */
 	bool is_running, is_wanted; /* the loop's */
 	bool is_freed;
+	uint64_t began, not_before; /* the last run, and the next one; uv_hrtime() */
 	struct meta_gc_result result; /* the worker's, then the loop's */
 	struct dv_err *e;
 };
@@ -88,6 +86,25 @@ static void schedule(struct gc *gc, uint64_t ms)
 	(void)uv_timer_start(&gc->timer, on_timer, ms, 0);
 }
 
+/* After a deletion; and not so often that it takes more than its part of the time. */
+static void schedule_soon(struct gc *gc)
+{
+	uint64_t now = uv_hrtime(), at = now + gc->d->config->gc.schedule_delay_ns;
+
+	schedule(gc, (DV_MAX(at, gc->not_before) - now) / NS_PER_MS);
+}
+
+/* It has taken so long: the rest of the time is others'. */
+static void set_pause(struct gc *gc)
+{
+	double part = gc->d->config->gc.pause_threshold;
+	uint64_t now = uv_hrtime();
+
+	gc->not_before = now;
+	if (part > 0)
+		gc->not_before += (uint64_t)((double)(now - gc->began) * (1 / part - 1));
+}
+
 static uint64_t until(const struct timespec *at)
 {
 	struct timespec now;
@@ -118,6 +135,7 @@ static void done(void *arg)
 	struct gc *gc = arg;
 
 	gc->is_running = false;
+	set_pause(gc);
 	if (gc->e)
 		dv_log(gc->d->log, DV_ERROR, "%s", dv_err_message(gc->e));
 	gc->e = dv_err_free(gc->e);
@@ -125,7 +143,7 @@ static void done(void *arg)
 	if (gc->is_freed)
 		return;
 	if (gc->is_wanted || gc->result.is_again_useful)
-		schedule(gc, DELAY_MS);
+		schedule_soon(gc);
 	else if (gc->result.next_expiry.tv_sec)
 		schedule(gc, until(&gc->result.next_expiry));
 	gc->is_wanted = false;
@@ -140,6 +158,7 @@ static void on_timer(uv_timer_t *timer)
 		return;
 	}
 	gc->is_running = true;
+	gc->began = uv_hrtime();
 	io_work_submit(gc->d->slow, run, done, gc);
 }
 
@@ -153,7 +172,7 @@ static void kicked(void *arg)
 	if (gc->is_running)
 		gc->is_wanted = true;
 	else
-		schedule(gc, DELAY_MS);
+		schedule_soon(gc);
 }
 
 void daemon_gc_kick(struct daemon *d)
@@ -176,7 +195,7 @@ struct gc *gc_new(struct daemon *d)
 	gc->d = d;
 	(void)uv_timer_init(d->loop, &gc->timer);
 	/* What the last run left. */
-	schedule(gc, STARTUP_MS);
+	schedule(gc, d->config->gc.startup_delay_ns / NS_PER_MS);
 	return gc;
 }
 

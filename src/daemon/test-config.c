@@ -172,7 +172,7 @@ Test(config, containerds_files)
 	T_INT(r.c.gid, ==, 5);
 	T_INT(r.c.max_message, ==, 1 << 20);
 	T_INT(r.c.shim_load_ns, ==, 7000000000);
-	T_INT(r.c.gc.deletion_threshold, ==, 3);
+	cr_expect(r.c.gc.pause_threshold == 0.1);
 	T_INT(r.c.content_sharing, ==, DAEMON_ISOLATED);
 	T_INT(r.c.n_proxies, ==, 1);
 	T_STRING(r.c.proxies[0].name, "soci");

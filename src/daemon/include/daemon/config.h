@@ -26,10 +26,8 @@ struct daemon_proxy {
 	struct daemon_strings capabilities; /* of a snapshotter */
 };
 
-struct daemon_gc_config { /* when the collector runs, as containerd's scheduler */
+struct daemon_gc_config { /* when the collector runs */
 	double pause_threshold; /* at most this part of the time */
-	int deletion_threshold; /* after so many deletions; 0: does not matter */
-	int mutation_threshold; /* after so many changes, when something was deleted */
 	uint64_t schedule_delay_ns; /* after what caused it */
 	uint64_t startup_delay_ns; /* the first one */
 };
@@ -75,7 +73,7 @@ struct daemon_config {
 		.shim_shutdown_ns = UINT64_C(3000000000), \
 		.gc = { \
 			.pause_threshold = 0.02, \
-			.mutation_threshold = 100, \
-			.startup_delay_ns = UINT64_C(100000000), \
+			.schedule_delay_ns = UINT64_C(100000000), \
+			.startup_delay_ns = UINT64_C(1000000000), \
 		}, \
 	}
