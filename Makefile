@@ -10,7 +10,7 @@ SHIM     = src/cmd/containerd-shim-davit-v2/containerd-shim-davit-v2
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := all
-.PHONY: help all setup run test unit e2e faults bench bench-shim test-shim-stress test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
+.PHONY: help all setup run test unit e2e faults bench bench-shim bench-daemon test-shim-stress test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,11 +54,14 @@ bench: setup ## measure side by side with runc, crun and the bare system calls; 
 	@tools/setup bench
 	@$(MAKE) --no-print-directory all
 	bench/bench.py --davit $(abspath $(BUILD)/$(OCI)) --bare $(abspath $(BUILD)/bench/bare) $(BENCH)
-	@$(MAKE) --no-print-directory bench-shim
+	@$(MAKE) --no-print-directory bench-shim bench-daemon
 
 bench-shim: ## measure the shim alone
 	bench/shim.py --davit $(abspath $(BUILD)/$(OCI)) --shim $(abspath $(BUILD)/$(SHIM)) \
 		--log $(abspath $(BUILD)/bench/shim-log) $(BENCH)
+
+bench-daemon: ## measure davitd alone, with containerd in turns
+	bench/daemon.py --build $(abspath $(BUILD)) $(BENCH)
 
 test-vm: setup ## the end-to-end tests in a virtual machine, under pure cgroup v2
 	@tools/setup vm
