@@ -210,8 +210,7 @@ Test(toml, what_is_not_toml)
 		"a = [",
 		"a = {",
 		"a = [,]",
-		"\xef\xbb\xbf"
-		"a = 1",
+		"\357\273\277a = 1",
 	};
 
 	for (size_t i = 0; i < DV_ARRAY_SIZE(wrong); i++) {

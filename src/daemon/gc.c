@@ -12,6 +12,7 @@
 
 #include "api/containerd/events-store.pb-c.h"
 #include "api/containerd/images.pb-c.h"
+#include "base/fault.h"
 #include "base/str.h"
 #include "mounts.h"
 #include "store/content.h"
@@ -56,6 +57,7 @@ static void on_item(void *arg, const struct meta_gc_item *item)
 	struct daemon *d = arg;
 	struct dv_err *e = NULL;
 
+	DV_FAULT("gc.item.row-deleted");
 	tell(d, item);
 	if (item->kind == META_GC_SNAPSHOT)
 		snapshots_collect(d->snapshots, item->ns, item->snapshotter, item->key, item->id);
@@ -65,6 +67,7 @@ static void on_item(void *arg, const struct meta_gc_item *item)
 		e = content_collect_ingest(d->content, item->ns, item->id, item->key);
 	else if (item->kind == META_GC_MOUNT)
 		mounts_collect(d->mounts, item->data, item->n_data);
+	DV_FAULT("gc.item.removed");
 	if (e)
 		dv_log(d->log, DV_WARN, "collect garbage: %s: %s", item->key, dv_err_message(e));
 	dv_err_free(e);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "api/containerd/tasks.pb-c.h"
+#include "base/fault.h"
 #include "base/str.h"
 #include "codec/json.h"
 #include "convert.h"
@@ -175,6 +176,7 @@ static void on_created(void *arg, struct dv_err *take_e, const ProtobufCMessage 
 	struct creating *cr = arg;
 	struct task *t = cr->t;
 
+	DV_FAULT("task.create.created");
 	if (take_e) {
 		undo(cr, take_e);
 		return;
@@ -222,6 +224,7 @@ static void save_done(void *arg)
 {
 	struct creating *cr = arg;
 
+	DV_FAULT("task.create.address-saved");
 	if (cr->e) {
 		undo(cr, cr->e);
 		return;
@@ -241,6 +244,7 @@ static void on_started(void *arg, struct dv_err *take_e, const struct shim_answe
 {
 	struct creating *cr = arg;
 
+	DV_FAULT("task.create.shim-started");
 	if (take_e)
 		undo(cr, take_e);
 	else

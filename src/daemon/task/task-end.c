@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "api/containerd/events.pb-c.h"
+#include "base/fault.h"
 #include "rpc/pb.h"
 #include "task-private.h"
 
@@ -37,6 +38,7 @@ static void remove_done(void *arg)
 	struct ending *end = arg;
 	struct task *t = end->t;
 
+	DV_FAULT("task.end.bundle-removed");
 	if (end->e)
 		dv_log(t->ts->d->log, DV_ERROR, "task %s/%s: %s", t->ns, t->id,
 		       dv_err_message(end->e));
@@ -92,6 +94,7 @@ static void on_deleted(void *arg, struct dv_err *take_e, const DeleteResponse *r
 	struct ending *end = arg;
 	struct task *t = end->t;
 
+	DV_FAULT("task.end.shim-cleaned-up");
 	if (take_e)
 		dv_log(t->ts->d->log, DV_WARN, "task %s/%s: clean up after its shim: %s", t->ns,
 		       t->id, dv_err_message(take_e));
@@ -119,6 +122,7 @@ static void on_shut_down(void *arg, struct dv_err *take_e, const ProtobufCMessag
 	struct task *t = end->t;
 
 	(void)reply;
+	DV_FAULT("task.end.shim-shut-down");
 	/* One that ends at once may be gone before it has answered. */
 	if (take_e && dv_err_code(take_e) != DV_UNAVAILABLE)
 		dv_log(t->ts->d->log, DV_WARN, "task %s/%s: shut its shim down: %s", t->ns, t->id,
