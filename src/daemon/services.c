@@ -17,8 +17,10 @@ static const struct grpc_service *const services[] = {
 	&daemon_leases_service,
 	&daemon_mounts_service,
 	&daemon_namespaces_service,
+	&daemon_sandbox_store_service,
 	&daemon_snapshots_service,
 	&daemon_streaming_service,
+	&daemon_system_service,
 	&daemon_tasks_service,
 	&daemon_version_service,
 };

@@ -7,12 +7,14 @@
 
 extern const struct grpc_service daemon_content_service;
 extern const struct grpc_service daemon_mounts_service;
+extern const struct grpc_service daemon_sandbox_store_service;
 extern const struct grpc_service daemon_snapshots_service;
 extern const struct grpc_service daemon_events_service;
 extern const struct grpc_service daemon_diff_service;
 extern const struct grpc_service daemon_introspection_service;
 extern const struct grpc_service daemon_tasks_service;
 extern const struct grpc_service daemon_streaming_service;
+extern const struct grpc_service daemon_system_service;
 extern const struct grpc_service daemon_version_service;
 extern const struct grpc_service daemon_containers_service;
 extern const struct grpc_service daemon_images_service;

@@ -6,9 +6,45 @@
 
 #include "mounts.h"
 #include "snapshots.h"
+#include "store/check.h"
 #include "store/content.h"
+#include "store/meta-check.h"
 #include "store/meta.h"
 #include "store/snapshot.h"
+
+/* Says what was saved, and gives rows to files that none knows: opening the stores removes those. */
+static struct dv_err *after_salvage(struct daemon *d, const struct meta_salvage_result *saved)
+{
+	unsigned adopted = 0;
+	struct dv_err *e;
+
+	e = store_adopt(d->meta, d->config->root, &adopted);
+	dv_log(d->log, DV_WARN,
+	       "the metadata database was damaged: %llu rows saved, %llu tables not whole, %llu rows "
+	       "invented, %u files adopted; the old one is %s; davit system check shows what is missing",
+	       (unsigned long long)saved->n_rows, (unsigned long long)saved->n_tables_hurt,
+	       (unsigned long long)saved->n_invented, adopted, saved->aside);
+	return e;
+}
+
+/* A database that cannot be read at all, or that `davit system repair` gave up, is replaced. */
+static struct dv_err *open_meta(struct daemon *d, const struct meta_opts *opts)
+{
+	struct meta_salvage_result saved;
+	struct dv_err *e;
+
+	e = meta_salvage_if_asked(opts->dir, &saved);
+	if (!e)
+		e = meta_open(opts, &d->meta);
+	if (e && dv_err_code(e) == DV_DATA_LOSS && !saved.is_done) {
+		dv_log(d->log, DV_ERROR, "%s", dv_err_message(e));
+		dv_err_free(e);
+		e = meta_salvage(opts->dir, &saved);
+		if (!e)
+			e = meta_open(opts, &d->meta);
+	}
+	return e || !saved.is_done ? e : after_salvage(d, &saved);
+}
 
 struct dv_err *daemon_stores_open(struct daemon *d)
 {
@@ -21,7 +57,7 @@ struct dv_err *daemon_stores_open(struct daemon *d)
 					.has_verity = c->has_verity };
 	struct dv_err *e;
 
-	e = meta_open(&meta, &d->meta);
+	e = open_meta(d, &meta);
 	if (e)
 		return dv_err_wrap(e, "open the metadata");
 	content.meta = d->meta;

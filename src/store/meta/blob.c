@@ -250,3 +250,19 @@ struct dv_err *meta_blob_each(struct meta_tx *tx, meta_blob_fn fn, void *arg)
 		e = fn(arg, meta_col_borrow(&rows, 0), meta_col_int(&rows, 1));
 	return e;
 }
+
+struct dv_err *meta_blob_forget(struct meta_tx *tx, const char *digest)
+{
+	struct dv_err *e;
+
+	e = meta_exec(tx, NULL, "DELETE FROM blob_ns WHERE digest=?1", "s", digest);
+	if (!e)
+		e = meta_exec(tx, NULL, "DELETE FROM blob WHERE digest=?1", "s", digest);
+	meta_untie(tx);
+	return e;
+}
+
+struct dv_err *meta_blob_set_size(struct meta_tx *tx, const char *digest, int64_t size)
+{
+	return meta_exec(tx, NULL, "UPDATE blob SET size=?2 WHERE digest=?1", "si", digest, size);
+}

@@ -11,6 +11,8 @@ except ImportError:    # the fixture says so, where it matters
 SERVICES = {name.lower(): f"containerd.services.{name.lower()}.v1.{name}" for name in (
     "Containers", "Content", "Diff", "Events", "Images", "Introspection", "Leases", "Mounts", "Namespaces", "Snapshots",
     "Tasks", "Transfer", "Version")}
+SERVICES["sandboxes"] = "containerd.services.sandbox.v1.Store"
+SERVICES["system"] = "davit.system.v1.System"
 LIMIT = 16 << 20
 
 

@@ -89,3 +89,7 @@ typedef struct dv_err *(*meta_blob_fn)(void *arg, const char *digest, int64_t si
 struct dv_err *meta_blob_each(struct meta_tx *tx, meta_blob_fn fn, void *arg) DV_CHECK;
 typedef struct dv_err *(*meta_ingest_fn)(void *arg, const char *ns, const struct meta_ingest *in);
 struct dv_err *meta_ingest_each(struct meta_tx *tx, meta_ingest_fn fn, void *arg) DV_CHECK;
+
+/* For repairs: all rows of a blob whose file is gone; the size that its file has. */
+struct dv_err *meta_blob_forget(struct meta_tx *tx, const char *digest) DV_CHECK;
+struct dv_err *meta_blob_set_size(struct meta_tx *tx, const char *digest, int64_t size) DV_CHECK;
