@@ -139,6 +139,11 @@ static int copy_extent(int to, int from, off_t at, off_t end)
 	return 0;
 }
 
+int sys_copy_whole(int to, int from, off_t size)
+{
+	return copy_extent(to, from, 0, size);
+}
+
 int sys_copy_sparse(int to, int from, off_t size)
 {
 	off_t at = 0;

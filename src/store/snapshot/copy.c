@@ -26,6 +26,7 @@ struct copy {
 	int top, fd; /* of the target: its top, and where we are */
 	int links; /* LINKS_DIR, -1: not made yet */
 	char *list, *value; /* buffers for attributes */
+	bool has_no_reflinks; /* the file system, as the first try has shown */
 	struct snapshot_links seen;
 };
 
@@ -88,6 +89,23 @@ static struct dv_err *copy_attributes(struct copy *c, int from, const char *from
 	return r < 0 ? dv_err_sys(r, "set times of %s", from_name) : NULL;
 }
 
+static int copy_bytes(struct copy *c, int to, int from, const struct stat *st)
+{
+	int r;
+
+	if (st->st_size == 0)
+		return 0;
+	if (!c->has_no_reflinks) {
+		r = sys_reflink(to, from);
+		if (r == 0)
+			return 0;
+		c->has_no_reflinks = r == -EOPNOTSUPP || r == -ENOTTY || r == -EXDEV;
+	}
+	if ((off_t)st->st_blocks * 512 >= st->st_size)
+		return sys_copy_whole(to, from, st->st_size);
+	return sys_copy_sparse(to, from, st->st_size);
+}
+
 static struct dv_err *copy_regular(struct copy *c, int dirfd, const char *name,
 				   const struct stat *st)
 {
@@ -101,9 +119,7 @@ static struct dv_err *copy_regular(struct copy *c, int dirfd, const char *name,
 	to = sys_openat(c->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (to < 0)
 		return dv_err_sys(to, "make %s", name);
-	r = st->st_size > 0 ? sys_reflink(to, from) : 0;
-	if (r < 0)
-		r = sys_copy_sparse(to, from, st->st_size);
+	r = copy_bytes(c, to, from, st);
 	return r < 0 ? dv_err_sys(r, "copy %s", name) : NULL;
 }
 

@@ -33,7 +33,9 @@ int sys_rename_noreplace(int olddir, const char *old, int newdir, const char *na
 
 /* The whole of @from shares its blocks with @to, on file systems that can (btrfs, XFS). */
 int sys_reflink(int to, int from);
-/* The bytes of a regular file, leaving holes where it has some; @to is empty. */
+/* The bytes of a regular file that has no holes; @to is empty. */
+int sys_copy_whole(int to, int from, off_t size);
+/* The same, leaving holes where it has some. */
 int sys_copy_sparse(int to, int from, off_t size);
 
 /* FS_IOC_ENABLE_VERITY with SHA-256. @fd is read-only, nobody has it open for writing. */
