@@ -45,8 +45,7 @@ def test_metadata(call):
 
 
 def test_deadline(call, server):
-    code, messages, _, text = call("Hold", timeout_ms=100)[0]
-    assert (code, messages) == (4, 0) and "no answer in time" in text
+    assert call("Hold", timeout_ms=100)[0][:2] == (4, 0)    # by our clock or by the server's
     eventually(lambda: server.handler.cancelled == 1, "the server was told")
 
 
