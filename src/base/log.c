@@ -29,7 +29,8 @@ static void add_time(struct dv_strbuf *b)
 
 bool dv_log_enabled(const struct dv_log *log, enum dv_level level)
 {
-	return log && log->fd >= 0 && level >= log->level;
+	/* A daemon's changes while other threads write lines. */
+	return log && log->fd >= 0 && level >= __atomic_load_n(&log->level, __ATOMIC_RELAXED);
 }
 
 void dv_log(const struct dv_log *log, enum dv_level level, const char *fmt, ...)
@@ -44,7 +45,7 @@ void dv_log(const struct dv_log *log, enum dv_level level, const char *fmt, ...)
 	dv_strbuf_addv(&text, fmt, ap);
 	va_end(ap);
 
-	if (log->format == DV_LOG_JSON) {
+	if (__atomic_load_n(&log->format, __ATOMIC_RELAXED) == DV_LOG_JSON) {
 		dv_strbuf_addf(&line, "{\"level\":\"%s\",\"msg\":", level_name[level]);
 		dv_strbuf_add_json(&line, text.data);
 		dv_strbuf_add(&line, ",\"time\":\"");

@@ -75,8 +75,8 @@ static void reload(struct serve *s)
 	} else {
 		daemon_config_compare(&s->cli->config, &config, note_change, &changes);
 		daemon_config_adopt(&s->cli->config, &config);
-		log->level = config.log_level;
-		log->format = config.log_format;
+		__atomic_store_n(&log->level, config.log_level, __ATOMIC_RELAXED);
+		__atomic_store_n(&log->format, config.log_format, __ATOMIC_RELAXED);
 		dv_log(log, DV_INFO, "the configuration was read again; changed: %s",
 		       changes.live.len ? changes.live.data : "nothing");
 		if (changes.later.len)
