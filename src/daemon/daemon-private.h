@@ -58,6 +58,7 @@ struct daemon {
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 	unsigned n_closing; /* servers that are being closed */
+	uv_timer_t *patience; /* at the end */
 };
 
 /*

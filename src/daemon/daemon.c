@@ -27,12 +27,14 @@
 #include "stores.h"
 #include "streams.h"
 #include "sys/file.h"
+#include "sys/process.h"
 #include "tasks.h"
 #include "ttrpc.h"
 
 enum {
 	FAST_THREADS = 8,
 	SLOW_THREADS = 16,
+	PATIENCE_MS = 10000, /* at the end, for tasks that are being created or deleted */
 };
 #define GRACE_NS 2000000000ULL
 
@@ -225,16 +227,43 @@ struct dv_err *daemon_new(const struct daemon_opts *opts, struct daemon **ret)
 	return NULL;
 }
 
-static void on_closed(void *arg)
+static void on_patience(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+
+	dv_log(d->log, DV_WARN,
+	       "a task is still being created or deleted; the next start cleans up");
+	sys_exit(EXIT_SUCCESS);
+}
+
+static void on_patience_closed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void on_settled(void *arg)
 {
 	struct daemon *d = arg;
 	void (*stopped)(void *arg) = d->stopped;
 	void *stopped_arg = d->stopped_arg;
 
-	if (--d->n_closing > 0)
-		return;
+	uv_close((uv_handle_t *)d->patience, on_patience_closed);
 	daemon_fini(d);
 	stopped(stopped_arg);
+}
+
+/* Nobody can ask for anything any more; what was asked for before comes to its end. */
+static void on_closed(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (--d->n_closing > 0)
+		return;
+	d->patience = dv_new(uv_timer_t);
+	(void)uv_timer_init(d->loop, d->patience);
+	d->patience->data = d;
+	(void)uv_timer_start(d->patience, on_patience, PATIENCE_MS, 0);
+	tasks_when_settled(d->tasks, on_settled, d);
 }
 
 void daemon_stop(struct daemon *d, void (*stopped)(void *arg), void *arg)

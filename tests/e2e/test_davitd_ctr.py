@@ -163,6 +163,22 @@ def test_restart(ctr):
     assert ctr.tasks() == {} and os.listdir(ctr.daemon.directory / "state/io.containerd.runtime.v2.task/test") == []
 
 
+def test_stop_while_tasks_are_created(ctr):
+    """SIGTERM: what was asked for comes to its end, and the next daemon finds nothing half."""
+    clients = [subprocess.Popen(ctr.command("run", "-d", "--runtime", ctr.runtime, image.NAME, f"s{n}", "sleep", "1000"), stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, env=ctr.daemon.server.environment) for n in range(8)]
+    bundles = ctr.daemon.directory / "state/io.containerd.runtime.v2.task/test"
+    eventually(lambda: bundles.exists() and any(bundles.iterdir()), "some are being created")
+    ctr.daemon.server.process.terminate()
+    assert ctr.daemon.server.process.wait(30) == 0
+    for client in clients:
+        client.kill()
+        client.wait()
+    ctr.daemon.server.start()
+    eventually(lambda: {path.name for path in bundles.iterdir()} == set(ctr.tasks()), "each bundle is a task's")
+    assert set(ctr.tasks().values()) <= {"CREATED", "RUNNING"}
+
+
 def shim_of(ctr, name):
     """The pid of the shim that was started for the container."""
     for pid in filter(str.isdigit, os.listdir("/proc")):

@@ -109,6 +109,7 @@ static struct dv_err *prepare(struct creating *cr)
 	bundle.config = container.spec.value;
 	bundle.n_config = container.spec.n_value;
 	bundle.uid = root_of(&container.spec);
+	bundle.binary = cr->shim_binary;
 	return bundle_new(&bundle, &cr->bundle);
 }
 
@@ -124,7 +125,7 @@ static void save_run(void *arg)
 	struct creating *cr = arg;
 	const struct task *t = cr->t;
 
-	cr->e = bundle_save(t->bundle, t->address, t->version, t->shim_binary);
+	cr->e = bundle_save(t->bundle, t->address, t->version);
 }
 
 /* ---- the end ------------------------------------------------------------------------------------- */

@@ -63,6 +63,12 @@ static struct dv_err *fill(const struct bundle_opts *opts, const char *path)
 	r = sys_mknodat(AT_FDCWD, fifo, S_IFIFO | 0600, 0);
 	if (r < 0)
 		return dv_err_sys(r, "make fifo %s", fifo);
+	/* Before the shim is: a daemon that is started anew knows who can clean up after it. */
+	if (opts->binary) {
+		e = write_atomically(path, "shim-binary-path", opts->binary, strlen(opts->binary));
+		if (e)
+			return e;
+	}
 	return write_atomically(path, "config.json", opts->config, opts->n_config);
 }
 
@@ -94,18 +100,12 @@ struct dv_err *bundle_new(const struct bundle_opts *opts, char **ret_path)
 	return NULL;
 }
 
-struct dv_err *bundle_save(const char *path, const char *address, unsigned version,
-			   const char *binary)
+struct dv_err *bundle_save(const char *path, const char *address, unsigned version)
 {
 	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf text = DV_STRBUF_INIT;
 	DV_CLEANUP(dv_freep) char *uri = dv_printf("unix://%s", address);
-	struct dv_err *e = NULL;
 	struct dv_jw w;
 
-	if (binary)
-		e = write_atomically(path, "shim-binary-path", binary, strlen(binary));
-	if (e)
-		return e;
 	dv_jw_init(&w, &text, NULL);
 	dv_jw_object_begin(&w, NULL);
 	dv_jw_uint(&w, "version", version);

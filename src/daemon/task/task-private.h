@@ -79,6 +79,9 @@ struct tasks {
 	void *tree; /* of tasks, by namespace and id (search.h) */
 	size_t n_tasks;
 	size_t n_loading;
+	size_t n_unsettled; /* CREATING, ENDING */
+	void (*settled)(void *arg);
+	void *settled_arg;
 	bool is_scanned; /* the state directory was looked through */
 	bool is_freed;
 	struct tasks_loaded *loaded; /* who waits for the end of loading */
@@ -109,13 +112,13 @@ struct bundle_opts {
 	const void *config; /* config.json */
 	size_t n_config;
 	uid_t uid; /* that is root in the container: it may pass */
+	const char *binary; /* of the shim; NULL: it is somebody else's */
 };
 
 /* DV_EXISTS. *ret_path is heap. */
 struct dv_err *bundle_new(const struct bundle_opts *opts, char **ret_path) DV_CHECK;
-/* bootstrap.json and shim-binary-path, each as a whole or not at all. */
-struct dv_err *bundle_save(const char *path, const char *address, unsigned version,
-			   const char *binary) DV_CHECK;
+/* bootstrap.json, as a whole or not at all. */
+struct dv_err *bundle_save(const char *path, const char *address, unsigned version) DV_CHECK;
 
 struct bundle_info {
 	char *address, *binary; /* heap, NULL: not there */

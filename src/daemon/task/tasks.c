@@ -60,6 +60,34 @@ struct task *task_unref(struct task *t)
 	return NULL;
 }
 
+static bool is_unsettled(enum task_phase phase)
+{
+	return phase == TASK_CREATING || phase == TASK_ENDING;
+}
+
+static void tell_settled(void *arg)
+{
+	struct tasks *ts = arg;
+	void (*fn)(void *arg) = ts->settled;
+
+	ts->settled = NULL;
+	if (fn)
+		fn(ts->settled_arg);
+}
+
+static void check_settled(struct tasks *ts)
+{
+	if (ts->settled && ts->n_unsettled == 0)
+		io_work_post(ts->d->fast, tell_settled, ts);
+}
+
+void tasks_when_settled(struct tasks *ts, void (*fn)(void *arg), void *arg)
+{
+	ts->settled = fn;
+	ts->settled_arg = arg;
+	check_settled(ts);
+}
+
 struct dv_err *task_add(struct tasks *ts, const char *ns, const char *id, enum task_phase phase,
 			struct task **ret)
 {
@@ -77,6 +105,7 @@ struct dv_err *task_add(struct tasks *ts, const char *ns, const char *id, enum t
 	t->is_in_table = true;
 	dv_assert(tsearch(t, &ts->tree, compare));
 	ts->n_tasks++;
+	ts->n_unsettled += is_unsettled(phase);
 	if (phase == TASK_LOADING)
 		ts->n_loading++;
 	*ret = t;
@@ -87,9 +116,12 @@ void task_phase_set(struct task *t, enum task_phase phase)
 {
 	bool was_loading = t->phase == TASK_LOADING;
 
+	t->ts->n_unsettled -= is_unsettled(t->phase);
 	t->phase = phase;
+	t->ts->n_unsettled += is_unsettled(phase);
 	if (phase == TASK_LIVE)
 		task_watch(t);
+	check_settled(t->ts);
 	if (was_loading && phase != TASK_LOADING) {
 		t->ts->n_loading--;
 		tasks_load_check(t->ts);
@@ -103,6 +135,8 @@ void task_remove(struct task *t)
 	tdelete(t, &t->ts->tree, compare);
 	t->is_in_table = false;
 	t->ts->n_tasks--;
+	t->ts->n_unsettled -= is_unsettled(t->phase);
+	check_settled(t->ts);
 	task_unref(t);
 }
 
@@ -220,7 +254,7 @@ struct tasks *tasks_free(struct tasks *ts)
 	while (ts->tree) {
 		struct task *t = task_ref(*(struct task **)ts->tree);
 
-		t->phase = TASK_ENDING; /* quietly: its shim goes on */
+		task_phase_set(t, TASK_ENDING); /* quietly: its shim goes on */
 		task_waiters_fail(t, DV_UNAVAILABLE, "the daemon is being stopped");
 		task_remove(t);
 		t->client = ttrpc_client_free(t->client);

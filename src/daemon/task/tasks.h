@@ -19,6 +19,9 @@ struct task;
 /* Tasks that an earlier daemon left are looked for, in the background. */
 struct dv_err *tasks_new(struct daemon *d, struct tasks **ret) DV_CHECK;
 
+/* @fn is called, later, when no task is being created or deleted. Once, and for one caller. */
+void tasks_when_settled(struct tasks *ts, void (*fn)(void *arg), void *arg);
+
 /* Lets go of the shims, which go on. Accepts NULL; always returns NULL. */
 struct tasks *tasks_free(struct tasks *ts);
 

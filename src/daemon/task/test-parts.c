@@ -166,7 +166,12 @@ Test(bundle, life)
 	DV_CLEANUP(dv_freep) char *other = NULL;
 	DV_CLEANUP(dv_freep) char *fifo = NULL;
 	struct bundle_opts opts = {
-		.dir = all, .ns = "ns", .id = "c1", .config = "{}", .n_config = 2
+		.dir = all,
+		.ns = "ns",
+		.id = "c1",
+		.config = "{}",
+		.n_config = 2,
+		.binary = "/usr/bin/shim",
 	};
 	struct bundle_info info;
 	struct stat st;
@@ -181,8 +186,9 @@ Test(bundle, life)
 
 	bundle_load(path, &info);
 	T_NULL(info.address);
-	T_NULL(info.binary);
-	T_INT(code_of(bundle_save(path, "/run/s/x", 3, "/usr/bin/shim")), ==, 0);
+	T_STR(info.binary, "/usr/bin/shim");
+	free(info.binary);
+	T_INT(code_of(bundle_save(path, "/run/s/x", 3)), ==, 0);
 	bundle_load(path, &info);
 	T_STR(info.address, "/run/s/x");
 	T_STR(info.binary, "/usr/bin/shim");
