@@ -11,7 +11,7 @@
 
 #define META_APPLICATION_ID 0x44766974 /* "Dvit" */
 #define META_STATEMENTS	    256 /* slots of the table of prepared statements; a power of two */
-#define META_IDLE_READERS   2 /* connections that stay open without work */
+#define META_IDLE_READERS   4 /* connections that stay open without work */
 
 struct meta_log; /* what writers touch while the collector marks */
 

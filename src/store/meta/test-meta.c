@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "base/fault.h"
 #include "store/meta-blob.h"
 #include "store/meta-check.h"
 #include "store/meta-container.h"
@@ -371,6 +372,22 @@ Test(meta, a_full_disk)
 	setrlimit(RLIMIT_FSIZE, &none);
 	T_OK(put_image(r.m, "there is room again"));
 	T_INT(count_images(&r), ==, before + 1);
+}
+
+/* After a sync that failed nobody knows what is on disk: it says so, to all, and still reads. */
+Test(meta, a_disk_that_fails)
+{
+	RIG(r);
+
+	T_OK(put_image(r.m, "before"));
+	T_OK(dv_fault_arm("meta.commit.sync=EIO"));
+	T_CODE(put_image(r.m, "lost, maybe"), DV_UNAVAILABLE);
+	T_CODE(put_image(r.m, "after"), DV_UNAVAILABLE);
+	T_INT(count_images(&r), >=, 1);
+	r.m = meta_close(r.m);
+	T_OK(meta_open(&(struct meta_opts){ .dir = r.dir }, &r.m));
+	T_OK(dv_fault_arm(NULL));
+	T_OK(put_image(r.m, "after a restart"));
 }
 
 static void on_small_tmpfs(struct rig *r)

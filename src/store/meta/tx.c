@@ -132,7 +132,7 @@ static struct dv_err *wait_synced(struct meta *m, uint64_t seq)
 	pthread_mutex_lock(&m->sync);
 	while (m->n_synced < seq && !m->sync_errno) {
 		uint64_t covered;
-		int err = 0;
+		int err;
 
 		if (m->is_syncing) {
 			pthread_cond_wait(&m->synced_cond, &m->sync);
@@ -141,7 +141,8 @@ static struct dv_err *wait_synced(struct meta *m, uint64_t seq)
 		m->is_syncing = true;
 		covered = m->n_committed;
 		pthread_mutex_unlock(&m->sync);
-		if (fdatasync(m->wal_fd) < 0)
+		err = -DV_FAULT_ERRNO("meta.commit.sync");
+		if (!err && fdatasync(m->wal_fd) < 0)
 			err = errno;
 		pthread_mutex_lock(&m->sync);
 		m->is_syncing = false;
