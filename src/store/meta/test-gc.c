@@ -529,9 +529,9 @@ Test(gc, a_hundred_thousand, .timeout = 100)
 	T_INT(result.n_objects, ==, 100000);
 	T_INT(result.n_removed[META_GC_CONTENT], ==, 50000);
 	T_INT(result.n_removed[META_GC_FILE], ==, 50000);
-	cr_log_info(
+	fprintf(stderr,
 		"mark %.0f ms, sweep %.0f ms, longest lock %.1f ms; %d writes beside it, the slowest "
-		"took %.1f ms",
+		"took %.1f ms\n",
 		(double)result.mark_ns / 1e6, (double)result.sweep_ns / 1e6,
 		(double)result.longest_lock_ns / 1e6, busy.n, (double)busy.longest_ns / 1e6);
 }
