@@ -457,7 +457,7 @@ static struct dv_err *check_blob(void *arg, const char *digest_text, int64_t siz
 	return NULL;
 }
 
-Test(gc, beside_many_pulls, .timeout = 60)
+Test(gc, beside_many_pulls)
 {
 	RIG(r);
 	_Atomic bool stop = false;
@@ -502,7 +502,7 @@ static void *write_on(void *arg)
 }
 
 /* A hundred thousand objects of which half is garbage. Times are shown, not asserted. */
-Test(gc, a_hundred_thousand, .timeout = 100)
+Test(gc, a_hundred_thousand)
 {
 	RIG(r);
 	_Atomic bool stop = false;
