@@ -40,7 +40,7 @@ static void finish(struct store *s)
 
 	content_ingest_status(in, &status);
 	T_INT(status.offset, <=, sizeof(TEXT) - 1);
-	T_OK(content_ingest_write(in, TEXT + status.offset, sizeof(TEXT) - 1 - status.offset));
+	T_OK(content_ingest_write(in, &TEXT[status.offset], sizeof(TEXT) - 1 - status.offset));
 	e = t_commit(in, sizeof(TEXT) - 1, NULL);
 	if (e)
 		cr_expect(dv_err_code(e) == DV_EXISTS, "%s", dv_err_message(e));
