@@ -98,7 +98,11 @@ static struct dv_err *convert(struct pipeline *p)
 		io.n_out = CHUNK;
 		/* A chunk is filled before it is handed on. */
 		while (io.n_out > 0 && (!is_eof || was_full)) {
+			size_t before = io.n_in + io.n_out;
+
 			e = dv_decompress_run(p->d, &io);
+			if (!e && io.n_in > 0 && io.n_out > 0 && io.n_in + io.n_out == before)
+				e = dv_err_new(DV_INVALID, "the compressed stream leads nowhere");
 			was_full = io.n_out == 0;
 			if (!e && io.n_in == 0 && !was_full)
 				e = read_input(p, &io, &is_eof);
