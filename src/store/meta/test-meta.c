@@ -381,8 +381,8 @@ Test(meta, a_disk_that_fails)
 
 	T_OK(put_image(r.m, "before"));
 	T_OK(dv_fault_arm("meta.commit.sync=EIO"));
-	T_CODE(put_image(r.m, "lost, maybe"), DV_UNAVAILABLE);
-	T_CODE(put_image(r.m, "after"), DV_UNAVAILABLE);
+	T_CODE(put_image(r.m, "lost, maybe"), DV_INTERNAL);
+	T_CODE(put_image(r.m, "after"), DV_INTERNAL);
 	T_INT(count_images(&r), >=, 1);
 	r.m = meta_close(r.m);
 	T_OK(meta_open(&(struct meta_opts){ .dir = r.dir }, &r.m));

@@ -61,7 +61,7 @@ static struct dv_err *check_disk(struct meta *m)
 	if (!err)
 		return NULL;
 	return dv_err_new(
-		DV_UNAVAILABLE,
+		DV_INTERNAL,
 		"metadata: the disk has failed to store a change (%s); nothing is written "
 		"until davitd is restarted",
 		dv_errno_text(err));

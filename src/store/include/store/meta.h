@@ -18,7 +18,8 @@
  *
  * Errors of every function: DV_DATA_LOSS when the database is damaged (the message names `davit
  * system repair`), DV_EXHAUSTED when the disk is full, DV_PRECONDITION when it is read-only,
- * DV_UNAVAILABLE when the disk has failed. Nothing is half done: roll the transaction back.
+ * DV_INTERNAL when the disk has failed (clients take DV_UNAVAILABLE as "try again"). Nothing is
+ * half done: roll the transaction back.
  */
 
 #include <stdbool.h>
