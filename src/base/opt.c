@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The option parser. It walks argv once; positionals are moved forward in place, which is
- * safe because there are never more of them than arguments read.
+ * The option parser, and the style of Go's flag package. It walks argv once; positionals are moved
+ * forward in place, which is safe because there are never more of them than arguments read.
  */
 
 #include "base/opt.h"
@@ -14,20 +14,11 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "opt-private.h"
 
 const struct dv_opt dv_opt_none[] = { DV_OPT_END };
 
-static const struct dv_opt help_opt = { .name = "help", .letter = 'h', .type = DV_OPT_FLAG };
-
-struct parser {
-	const struct dv_opt *opts;
-	char *fields; /* the struct that the offsets point into */
-	int argc;
-	char **argv;
-	int next; /* index of the argument to read */
-	int n_args; /* positionals so far, at the front of argv */
-	bool is_help;
-};
+const struct dv_opt opt_help = { .name = "help", .letter = 'h', .type = DV_OPT_FLAG };
 
 /* One argument taken apart: "--name=value". */
 struct word {
@@ -36,15 +27,6 @@ struct word {
 	const char *value; /* NULL: no "=" */
 	const struct dv_opt *opt;
 };
-
-const struct dv_opt_verb *dv_opt_verb_find(const struct dv_opt_program *program, const char *name)
-{
-	for (const struct dv_opt_verb *const *v = program->verbs; *v; v++) {
-		if (dv_streq((*v)->name, name))
-			return *v;
-	}
-	return NULL;
-}
 
 bool dv_opt_takes_value(const struct dv_opt *opt)
 {
@@ -81,8 +63,8 @@ static struct word word_split(const struct dv_opt *opts, const char *arg)
 			return w;
 		}
 	}
-	if (word_names(&w, &help_opt))
-		w.opt = &help_opt;
+	if (word_names(&w, &opt_help))
+		w.opt = &opt_help;
 	return w;
 }
 
@@ -110,13 +92,14 @@ static void list_add(struct dv_opt_list *list, const char *item)
 	list->items[list->n_items++] = item;
 }
 
-/* NULL, or what is wrong with @value. */
-static const char *store(const struct dv_opt *opt, char *fields, const char *value, bool is_preset)
+const char *opt_store(const struct dv_opt *opt, char *fields, const char *value, bool is_preset)
 {
 	void *field = fields + opt->offset;
 	struct dv_opt_int *number;
 
 	switch (opt->type) {
+	case DV_OPT_FLAG:
+		return dv_parse_bool(value, field) ? NULL : "parse error";
 	case DV_OPT_STRING:
 		*(const char **)field = value;
 		return NULL;
@@ -135,7 +118,7 @@ static const char *store(const struct dv_opt *opt, char *fields, const char *val
 }
 
 /* Go quotes with %q; JSON's quoting is the same for what people type. */
-static char *quote(const char *value)
+char *opt_quote(const char *value)
 {
 	struct dv_strbuf b = DV_STRBUF_INIT;
 
@@ -143,24 +126,24 @@ static char *quote(const char *value)
 	return dv_strbuf_steal(&b);
 }
 
-static struct dv_err *set_flag(struct parser *p, const struct word *w)
+static struct dv_err *set_flag(struct opt_parser *p, const struct word *w)
 {
 	bool on = true;
 
 	if (w->value && !dv_parse_bool(w->value, &on)) {
-		DV_CLEANUP(dv_freep) char *quoted = quote(w->value);
+		DV_CLEANUP(dv_freep) char *quoted = opt_quote(w->value);
 
 		return dv_err_new(DV_INVALID, "invalid boolean value %s for -%.*s: parse error",
 				  quoted, (int)w->name_len, w->name);
 	}
-	if (w->opt == &help_opt)
+	if (w->opt == &opt_help)
 		p->is_help = on;
 	else if (w->opt->type == DV_OPT_FLAG)
 		*(bool *)(p->fields + w->opt->offset) = on;
 	return NULL;
 }
 
-static struct dv_err *set_value(struct parser *p, const struct word *w)
+static struct dv_err *set_value(struct opt_parser *p, const struct word *w)
 {
 	const char *value = w->value, *why;
 
@@ -170,9 +153,9 @@ static struct dv_err *set_value(struct parser *p, const struct word *w)
 					  (int)w->name_len, w->name);
 		value = p->argv[p->next++];
 	}
-	why = store(w->opt, p->fields, value, false);
+	why = opt_store(w->opt, p->fields, value, false);
 	if (why) {
-		DV_CLEANUP(dv_freep) char *quoted = quote(value);
+		DV_CLEANUP(dv_freep) char *quoted = opt_quote(value);
 
 		return dv_err_new(DV_INVALID, "invalid value %s for flag -%.*s: %s", quoted,
 				  (int)w->name_len, w->name, why);
@@ -181,7 +164,7 @@ static struct dv_err *set_value(struct parser *p, const struct word *w)
 }
 
 /* Unknown options, except behind a positional, where they are taken for one. */
-static struct dv_err *set_option(struct parser *p, const char *arg, bool *ret_is_positional)
+static struct dv_err *set_option(struct opt_parser *p, const char *arg, bool *ret_is_positional)
 {
 	struct word w = word_split(p->opts, arg);
 
@@ -200,21 +183,19 @@ static struct dv_err *set_option(struct parser *p, const char *arg, bool *ret_is
 static void apply_presets(const struct dv_opt *opts, char *fields)
 {
 	for (const struct dv_opt *o = opts; o->name; o++) {
-		const char *why = o->preset ? store(o, fields, o->preset, true) : NULL;
+		const char *why = o->preset ? opt_store(o, fields, o->preset, true) : NULL;
 
 		dv_assert(!why);
 	}
 }
 
-struct dv_err *dv_opt_parse(const struct dv_opt *opts, void *opts_struct, int stop_after, int argc,
-			    char **argv, int *ret_argc)
+struct dv_err *opt_walk(struct opt_parser *p, opt_set_fn set, int *ret_argc)
 {
-	struct parser p = { .opts = opts, .fields = opts_struct, .argc = argc, .argv = argv };
-	bool is_over = stop_after == 0; /* no more options */
+	bool is_over = p->stop_after == 0; /* no more options */
 
-	apply_presets(opts, p.fields);
-	while (p.next < argc) {
-		char *arg = argv[p.next++];
+	apply_presets(p->opts, p->fields);
+	while (p->next < p->argc) {
+		char *arg = p->argv[p->next++];
 		bool is_positional = is_over || !is_option(arg);
 		struct dv_err *e;
 
@@ -223,18 +204,30 @@ struct dv_err *dv_opt_parse(const struct dv_opt *opts, void *opts_struct, int st
 			continue;
 		}
 		if (!is_positional) {
-			e = set_option(&p, arg, &is_positional);
+			e = set(p, arg, &is_positional);
 			if (e)
 				return e;
 		}
 		if (is_positional)
-			argv[p.n_args++] = arg;
-		is_over |= p.n_args == stop_after;
+			p->argv[p->n_args++] = arg;
+		is_over |= p->n_args == p->stop_after;
 	}
-	if (p.n_args < argc)
-		argv[p.n_args] = NULL;
-	*ret_argc = p.n_args;
-	return p.is_help ? dv_err_new(DV_CANCELLED, "help requested") : NULL;
+	if (p->n_args < p->argc)
+		p->argv[p->n_args] = NULL;
+	*ret_argc = p->n_args;
+	return p->is_help ? dv_err_new(DV_CANCELLED, "help requested") : NULL;
+}
+
+struct dv_err *dv_opt_parse(const struct dv_opt *opts, void *opts_struct, int stop_after, int argc,
+			    char **argv, int *ret_argc)
+{
+	struct opt_parser p = { .opts = opts,
+				.fields = opts_struct,
+				.stop_after = stop_after,
+				.argc = argc,
+				.argv = argv };
+
+	return opt_walk(&p, set_option, ret_argc);
 }
 
 void dv_opt_release(const struct dv_opt *opts, void *opts_struct)

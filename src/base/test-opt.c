@@ -260,16 +260,3 @@ Test(opt, ignored)
 	T_STR(parse("--old --older x -O y a --old=false", -1), "a");
 	T_STR(parse("--older", -1), "flag needs an argument: -older");
 }
-
-Test(opt, verb_find)
-{
-	static const struct dv_opt_verb run = { .name = "run" },
-					ps = { .name = "ps", .is_hidden = true };
-	static const struct dv_opt_verb *const verbs[] = { &run, &ps, NULL };
-	static const struct dv_opt_program program = { .name = "p", .verbs = verbs };
-
-	T_TRUE(dv_opt_verb_find(&program, "run") == &run);
-	T_TRUE(dv_opt_verb_find(&program, "ps") == &ps);
-	T_NULL(dv_opt_verb_find(&program, "ru"));
-	T_NULL(dv_opt_verb_find(&program, ""));
-}

@@ -6,9 +6,13 @@
  * function; help texts, man pages and shell completion are all made from these tables
  * (tools/), so none of them can disagree with what is parsed.
  *
- * Accepted forms: --name VALUE, --name=VALUE, -name VALUE (one dash, as Go's flag
- * package), -n VALUE, -n=VALUE; booleans take no value, or =true / =false. "--" ends
- * the options. Letters are not joined ("-it"). "-h" and "--help" need no row.
+ * Two styles, for the clients and the habits that there are:
+ * dv_opt_parse(), of runc and containerd (Go's flag package): --name VALUE, --name=VALUE,
+ * -name VALUE, -n VALUE, -n=VALUE; letters are not joined.
+ * dv_opt_parse_docker(), of docker (pflag): --name VALUE, --name=VALUE, -n VALUE, -nVALUE,
+ * -n=VALUE; letters of flags are joined ("-it", "-itp8080").
+ * In both, booleans take no value, or =true / =false, and "--" ends the options. "-h" and
+ * "--help" need no row; a row with the letter h takes the letter away.
  *
  * In all texts "$0" stands for the name that the program was called by.
  */
@@ -59,8 +63,12 @@ struct dv_opt {
 /* For a verb without options. */
 extern const struct dv_opt dv_opt_none[];
 
+/*
+ * A name is one word, or two: a group and a verb in it ("image ls").
+ */
 struct dv_opt_verb {
 	const char *name;
+	const char *aliases; /* more names, with commas between: "images,image list"; may be NULL */
 	const char *args; /* "<container-id> [signal]", "" when there are none */
 	const char *args_text; /* paragraph that explains them; may be NULL */
 	const char *summary; /* one line */
@@ -82,16 +90,46 @@ struct dv_opt_verb {
 			      int *ret_status)DV_CHECK;
 };
 
+/* The verbs of a group are those with its name in front. */
+struct dv_opt_group {
+	const char *name;
+	const char *summary;
+};
+
 struct dv_opt_program {
 	const char *name; /* of the manual page; help texts show what was called */
 	const char *summary;
 	const char *text;
 	const struct dv_opt *opts; /* in front of the verb */
 	const struct dv_opt_verb *const *verbs; /* NULL-terminated */
+	const struct dv_opt_group *groups; /* up to one without a name; may be NULL */
 };
 
-/* NULL when there is no such verb. Hidden ones are found too. */
+/* NULL when there is no such verb. Hidden ones are found too, aliases are not looked at. */
 const struct dv_opt_verb *dv_opt_verb_find(const struct dv_opt_program *program, const char *name);
+
+/*
+ * The verb that the first words of argv[0..argc) name, by any of its names; NULL: none.
+ * *ret_n_words, how many words that took, is 1 or 2.
+ */
+const struct dv_opt_verb *dv_opt_verb_match(const struct dv_opt_program *program, int argc,
+					    char *const *argv, int *ret_n_words);
+
+/* A part of a table's text. */
+struct dv_opt_name {
+	const char *text;
+	size_t len;
+};
+
+/* The @i-th name of a verb, 0 being the first one; false: it has no more. */
+bool dv_opt_verb_name(const struct dv_opt_verb *verb, size_t i, struct dv_opt_name *ret);
+
+/* NULL when there is no such group. */
+const struct dv_opt_group *dv_opt_group_find(const struct dv_opt_program *program,
+					     const char *name);
+/* The verb's name within the group: "ls" for "image"; NULL: it is not in this group. */
+const char *dv_opt_group_word(const struct dv_opt_group *group, const struct dv_opt_name *name,
+			      size_t *ret_len);
 
 /* False for flags. */
 bool dv_opt_takes_value(const struct dv_opt *opt);
@@ -110,5 +148,12 @@ bool dv_opt_takes_value(const struct dv_opt *opt);
 struct dv_err *dv_opt_parse(const struct dv_opt *opts, void *opts_struct, int stop_after, int argc,
 			    char **argv, int *ret_argc) DV_CHECK;
 
-/* Frees what dv_opt_parse() allocated in @opts_struct. */
+/*
+ * The same in docker's style. What looks like an option behind a positional is one, or an error
+ * ("unknown flag: --x", "unknown shorthand flag: 'x' in -xyz"), unless @stop_after is reached.
+ */
+struct dv_err *dv_opt_parse_docker(const struct dv_opt *opts, void *opts_struct, int stop_after,
+				   int argc, char **argv, int *ret_argc) DV_CHECK;
+
+/* Frees what parsing allocated in @opts_struct. */
 void dv_opt_release(const struct dv_opt *opts, void *opts_struct);
