@@ -95,9 +95,9 @@ static void set_task(struct client_record *r, const process_msg *p)
 	r->has_task = true;
 	r->state = state_of(p);
 	r->pid = r->state == CLIENT_EXITED ? 0 : p->pid;
-	r->stdin = p->stdin_;
-	r->stdout = p->stdout_;
-	r->stderr = p->stderr_;
+	r->stdin = p->stdin;
+	r->stdout = p->stdout;
+	r->stderr = p->stderr;
 	r->has_terminal = p->terminal;
 	if (r->state == CLIENT_EXITED) {
 		r->exit.status = p->exit_status;
