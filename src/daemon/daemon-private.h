@@ -8,6 +8,7 @@
  * from any thread and block, so the loop uses them through work alone.
  */
 
+#include <time.h>
 #include <uv.h>
 
 #include "base/log.h"
@@ -37,6 +38,7 @@ struct daemon {
 	char *ttrpc_address; /* a path */
 	char *unpacker; /* path of davit-unpack */
 	int root_lock, state_lock; /* held while we live */
+	struct timespec started_at;
 
 	struct io_work_pool *fast; /* metadata: what takes micro- or milliseconds */
 	struct io_work_pool *slow; /* trees, blobs, processes that are waited for */

@@ -211,6 +211,7 @@ struct dv_err *daemon_new(const struct daemon_opts *opts, struct daemon **ret)
 	d->program_dir = opts->program_dir;
 	d->envp = opts->envp;
 	d->root_lock = d->state_lock = -1;
+	clock_gettime(CLOCK_REALTIME, &d->started_at);
 	d->ttrpc_address = *d->config->ttrpc_address ? dv_strdup(d->config->ttrpc_address)
 						     : dv_printf("%s.ttrpc", d->config->address);
 	e = begin(d);

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""davit.system.v1: check and repair, disk usage, prune; a database that is damaged; records of sandboxes."""
+"""davit.system.v1: info, check and repair, disk usage, prune; a database that is damaged; records of sandboxes."""
 
 import hashlib
+import os
+import platform
+import time
 
 import pytest
 
@@ -85,6 +88,32 @@ def test_disk_usage_and_prune(client):
     assert [i.name for i in client.images.List().images] == ["used"]
     with fails("INVALID_ARGUMENT"):
         client.system.Prune()
+
+
+def test_info(client, store_daemon):
+    put(client, b"x")
+    client.containers.Create(container={"id": "c", "runtime": {"name": "r"}, "spec": {"type_url": "t"}})
+    image(client, "i", put(client, b"y"))
+    info = client.system.Info(namespace=client.namespace)
+    assert (info.root, info.state) == (str(store_daemon.root), str(store_daemon.directory / "state"))
+    assert (info.address, info.ttrpc_address) == (str(store_daemon.directory / "sock"), str(store_daemon.directory / "sock.ttrpc"))
+    assert info.pid == store_daemon.server.process.pid
+    assert info.version == client.version.Version().version
+    assert info.uuid == client.introspection.Server().uuid
+    assert abs(info.started_at.seconds - time.time()) < 3600
+    assert (info.containers, info.running, info.paused, info.stopped, info.images) == (1, 0, 0, 1, 1)
+    assert info.namespaces >= 1
+    uname = os.uname()
+    assert (info.hostname, info.kernel, info.architecture) == (uname.nodename, uname.release, uname.machine)
+    assert info.os in ("linux", platform.freedesktop_os_release()["PRETTY_NAME"])
+    assert info.cpus == len(os.sched_getaffinity(0))
+    assert info.memory > 1 << 24
+    assert info.cgroup_mode in ("v1", "hybrid", "unified")
+    assert info.default_snapshotter in [s.name for s in info.snapshotters if not s.problem]
+    other = store_daemon.client().system.Info(namespace="none")
+    assert (other.containers, other.stopped, other.images) == (0, 0, 0)
+    with fails("INVALID_ARGUMENT"):
+        client.system.Info(namespace="a/b")
 
 
 def damage(daemon):

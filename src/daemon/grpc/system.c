@@ -18,6 +18,7 @@
 #include "store/meta-image.h"
 #include "store/meta-namespace.h"
 #include "store/meta-snapshot.h"
+#include "system-private.h"
 
 #define TYPE(name) Davit__System__V1__##name
 
@@ -337,6 +338,10 @@ static struct dv_err *prune(struct daemon_call *c, const ProtobufCMessage *msg,
 #define SLOW_STREAM (.lane = DAEMON_SLOW, .needs_no_ns = true, .end = findings_end)
 
 static const struct grpc_method methods[] = {
+	{ .name = "Info",
+	  .request = &davit__system__v1__info_request__descriptor,
+	  .fn = system_info,
+	  .is_read_only = true },
 	DAEMON_STREAM("Check", davit__system__v1__check_request, check, SLOW_STREAM,
 		      .is_read_only = true),
 	DAEMON_STREAM("Repair", davit__system__v1__repair_request, repair, SLOW_STREAM),
