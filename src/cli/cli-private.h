@@ -4,9 +4,14 @@
 /*
  * What the verbs share. One struct cli per process; a verb is a file verb-<name>.c with an option
  * table and a struct dv_opt_verb, whose run() gets the struct cli as its first argument.
+ *
+ * An error of a verb says what it could not do, on what: "cannot remove image x: why". What to
+ * do about it is a hint, a line of its own.
  */
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -24,6 +29,9 @@ struct cli {
 	struct cli_opts opts;
 	struct client *client; /* cli_client() */
 	struct dv_arena arena; /* of the whole run */
+	bool is_terminal; /* standard output is one */
+	bool has_colour; /* it is, and NO_COLOR does not forbid it */
+	char *hint; /* of the error that is to come */
 };
 
 /* davitd; connected by its first call. */
@@ -31,5 +39,23 @@ struct dv_err *cli_client(struct cli *cli, struct client **ret) DV_CHECK;
 
 /* All of @text to standard output. */
 struct dv_err *cli_print(const struct dv_strbuf *text) DV_CHECK;
+
+/* The last hint wins; it goes with the next error that is reported. */
+void cli_hint(struct cli *cli, const char *fmt, ...) DV_PRINTF(2, 3);
+/* "davit: ..." and the hint, to standard error. Frees @take; NULL is nothing. */
+void cli_report(struct cli *cli, struct dv_err *take);
+
+/*
+ * @fn for each of @args. Errors are reported as they come, the others are done all the same, and
+ * *ret_status is 1 then.
+ */
+typedef struct dv_err *(*cli_each_fn)(struct cli *cli, const void *opts, const char *arg);
+void cli_each(struct cli *cli, const void *opts, char **args, cli_each_fn fn, int *ret_status);
+
+/* Now, by the wall clock. */
+struct timespec cli_now(void);
+
+/* dispatch.c: parses and runs. */
+struct dv_err *cli_dispatch(struct cli *cli, int argc, char **argv, int *ret_status) DV_CHECK;
 
 extern const struct dv_opt_verb cli_verb_version;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finds the verb, parses, runs it, and turns the outcome into an exit status. */
+/* The process: its surroundings, its connection, and what it says. */
 
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,65 +42,98 @@ struct dv_err *cli_client(struct cli *cli, struct client **ret)
 	return e;
 }
 
-static struct dv_err *run_verb(struct cli *cli, const struct dv_opt_verb *verb, int argc,
-			       char **argv, int *ret_status)
+struct timespec cli_now(void)
 {
-	DV_CLEANUP(dv_freep) void *opts = dv_alloc(verb->opts_size);
-	struct dv_err *e;
-	int n_args = 0;
+	struct timespec now = { 0 };
 
-	e = dv_opt_parse(verb->opts, opts, verb->stop_after, argc, argv, &n_args);
-	if (!e && (n_args < verb->min_args || (verb->max_args >= 0 && n_args > verb->max_args)))
-		e = dv_err_new(DV_INVALID, "%s: wrong number of arguments; usage: %s %s %s",
-			       verb->name, cli->name, verb->name, verb->args);
-	if (!e) {
-		argv[n_args] = NULL;
-		e = verb->run(cli, opts, argv, ret_status);
-	}
-	if (e)
-		*ret_status = verb->failure_status ? verb->failure_status : EXIT_FAILURE;
-	dv_opt_release(verb->opts, opts);
-	return e;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return now;
 }
 
-static struct dv_err *run(struct cli *cli, int argc, char **argv, int *ret_status)
+void cli_hint(struct cli *cli, const char *fmt, ...)
 {
-	const struct dv_opt_verb *verb;
-	struct dv_err *e;
-	int n_args = 0;
+	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf hint = DV_STRBUF_INIT;
+	va_list ap;
 
-	*ret_status = EXIT_FAILURE;
-	e = dv_opt_parse(davit_program.opts, &cli->opts, 1, argc, argv, &n_args);
-	if (e)
-		return e;
-	if (n_args == 0)
-		return dv_err_new(DV_INVALID, "a verb is missing; see %s --help", cli->name);
-	verb = dv_opt_verb_find(&davit_program, argv[0]);
-	if (!verb)
-		return dv_err_new(DV_INVALID, "no such verb: \"%s\"; see %s --help", argv[0],
-				  cli->name);
-	*ret_status = EXIT_SUCCESS;
-	return run_verb(cli, verb, n_args - 1, argv + 1, ret_status);
+	va_start(ap, fmt);
+	dv_strbuf_addv(&hint, fmt, ap);
+	va_end(ap);
+	free(cli->hint);
+	cli->hint = dv_strbuf_steal(&hint);
+}
+
+/* What helps against errors that any verb may have. */
+static void hint_by_code(struct cli *cli, const struct dv_err *e)
+{
+	if (!cli->client || dv_err_code(e) != DV_UNAVAILABLE)
+		return;
+	if (dv_err_errno(e) == EACCES || dv_err_errno(e) == EPERM)
+		cli_hint(cli, "%s is root's: try 'sudo %s'", client_address(cli->client),
+			 cli->name);
+	else
+		cli_hint(
+			cli,
+			"is davitd running? 'systemctl start davitd' or 'sudo davitd &' starts it; "
+			"--address or DAVIT_ADDRESS says where it listens, if not at %s",
+			client_address(cli->client));
+}
+
+void cli_report(struct cli *cli, struct dv_err *take)
+{
+	DV_CLEANUP(dv_err_freep) struct dv_err *e = take;
+	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf text = DV_STRBUF_INIT;
+
+	if (!e)
+		return;
+	if (!cli->hint)
+		hint_by_code(cli, e);
+	dv_strbuf_addf(&text, "%s: %s\n", cli->name, dv_err_message(e));
+	if (cli->hint)
+		dv_strbuf_addf(&text, "%s\n", cli->hint);
+	(void)sys_write_all(STDERR_FILENO, text.data, text.len);
+	free(cli->hint);
+	cli->hint = NULL;
+}
+
+void cli_each(struct cli *cli, const void *opts, char **args, cli_each_fn fn, int *ret_status)
+{
+	for (; *args; args++) {
+		struct dv_err *e = fn(cli, opts, *args);
+
+		if (!e)
+			continue;
+		*ret_status = EXIT_FAILURE;
+		cli_report(cli, e);
+	}
+}
+
+/* A descriptor of ours in the place of a closed standard stream would be written to. */
+static void fill_standard_streams(void)
+{
+	for (int i = 0; i < 3; i++) {
+		if (sys_fcntl(i, F_GETFD, 0) < 0)
+			(void)sys_set_cloexec(sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0), false);
+	}
 }
 
 int cli_main(int argc, char **argv)
 {
 	const char *argv0 = argc > 0 ? argv[0] : davit_program.name;
 	const char *slash = strrchr(argv0, '/');
-	struct cli cli = { .name = slash ? slash + 1 : argv0 };
-	struct dv_err *e;
+	const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
+	struct cli cli = {
+		.name = slash ? slash + 1 : argv0,
+		.is_terminal = isatty(STDOUT_FILENO),
+	};
 	int status = EXIT_SUCCESS;
 
+	fill_standard_streams();
+	cli.has_colour = cli.is_terminal && !(no_colour && *no_colour) &&
+			 !(terminal && dv_streq(terminal, "dumb"));
 	dv_arena_init(&cli.arena);
-	e = run(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0), &status);
-	if (e) {
-		DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf line = DV_STRBUF_INIT;
-
-		dv_strbuf_addf(&line, "%s: %s\n", cli.name, dv_err_message(e));
-		(void)sys_write_all(STDERR_FILENO, line.data, line.len);
-	}
-	dv_err_free(e);
+	cli_report(&cli, cli_dispatch(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0), &status));
 	client_free(cli.client);
 	dv_arena_fini(&cli.arena);
+	free(cli.hint);
 	return status;
 }

@@ -23,7 +23,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 	if (!e)
 		e = client_call(client, CLIENT_VERSION("Version", &empty), &cli->arena, &reply);
 	if (e)
-		return dv_err_wrap(e, "ask %s for its version", client_address(client));
+		return dv_err_wrap(e, "cannot get the version of davitd");
 	dv_strbuf_addf(&out, "Client:\n Version:  %s\n Revision: %s\n\n", DAVIT_VERSION,
 		       DAVIT_COMMIT);
 	dv_strbuf_addf(&out, "Server:\n Version:  %s\n Revision: %s\n", reply->version,

@@ -36,10 +36,19 @@ static const struct dv_opt options[] = {
 
 static const struct dv_opt_verb *const verbs[] = { &cli_verb_version, NULL };
 
+static const struct dv_opt_group groups[] = {
+	{ "container", "Manage containers" },
+	{ "image", "Manage images" },
+	{ "namespace", "Manage namespaces" },
+	{ "system", "Manage davitd" },
+	{ NULL, NULL },
+};
+
 const struct dv_opt_program davit_program = {
 	.name = "davit",
 	.summary = "containers and images from the command line",
 	.text = "$0 asks davitd, the daemon, in docker's words.",
 	.opts = options,
 	.verbs = verbs,
+	.groups = groups,
 };

@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/table.h"
 #include "davit-commit.h"
 #include "davit-version.h"
 #include "host/seccomp.h"
 #include "spec/runtime.h"
-#include "table.h"
 
 /* Adds @text with "$0" replaced by @name and @indent in front of each line with text. */
 static void add_text(struct dv_strbuf *out, const char *text, const char *indent, const char *name)
@@ -43,22 +43,22 @@ static void add_section(struct dv_strbuf *out, const char *title, const char *te
 }
 
 /* "   --bundle path, -b path" */
-static void add_option_names(struct table *t, const struct dv_opt *opt)
+static void add_option_names(struct dv_table *t, const struct dv_opt *opt)
 {
 	const char *space = dv_opt_takes_value(opt) ? " " : "";
 	const char *arg = dv_opt_takes_value(opt) ? opt->arg : "";
 
 	if (opt->letter)
-		table_addf(t, "   --%s%s%s, -%c%s%s", opt->name, space, arg, opt->letter, space,
-			   arg);
+		dv_table_addf(t, "   --%s%s%s, -%c%s%s", opt->name, space, arg, opt->letter, space,
+			      arg);
 	else
-		table_addf(t, "   --%s%s%s", opt->name, space, arg);
+		dv_table_addf(t, "   --%s%s%s", opt->name, space, arg);
 }
 
 static void add_options(struct dv_strbuf *out, const char *title, const struct dv_opt *opts,
 			const char *name)
 {
-	struct table t = TABLE_INIT(2);
+	struct dv_table t = DV_TABLE_INIT(2);
 	struct dv_strbuf help = DV_STRBUF_INIT;
 
 	for (const struct dv_opt *o = opts; o->name; o++) {
@@ -72,33 +72,33 @@ static void add_options(struct dv_strbuf *out, const char *title, const struct d
 				       o->type == DV_OPT_STRING ? " (default: \"%s\")"
 								: " (default: %s)",
 				       o->preset);
-		table_add(&t, help.data);
+		dv_table_add(&t, help.data);
 	}
-	table_add(&t, "   --help, -h");
-	table_add(&t, "show help");
+	dv_table_add(&t, "   --help, -h");
+	dv_table_add(&t, "show help");
 	dv_strbuf_addf(out, "\n%s:\n", title);
-	table_format(&t, 0, 2, out);
+	dv_table_format(&t, 0, 2, out);
 	dv_strbuf_fini(&help);
-	table_fini(&t);
+	dv_table_fini(&t);
 }
 
 static void add_verbs(struct dv_strbuf *out, const struct dv_opt_program *program, const char *name)
 {
-	struct table t = TABLE_INIT(2);
+	struct dv_table t = DV_TABLE_INIT(2);
 	struct dv_strbuf summary = DV_STRBUF_INIT;
 
 	for (const struct dv_opt_verb *const *v = program->verbs; *v; v++) {
 		if ((*v)->is_hidden)
 			continue;
-		table_addf(&t, "   %s", (*v)->name);
+		dv_table_addf(&t, "   %s", (*v)->name);
 		dv_strbuf_clear(&summary);
 		add_text(&summary, (*v)->summary, "", name);
-		table_add(&t, summary.data);
+		dv_table_add(&t, summary.data);
 	}
 	dv_strbuf_add(out, "\nCOMMANDS:\n");
-	table_format(&t, 0, 2, out);
+	dv_table_format(&t, 0, 2, out);
 	dv_strbuf_fini(&summary);
-	table_fini(&t);
+	dv_table_fini(&t);
 }
 
 void help_program(const struct dv_opt_program *program, const char *name, struct dv_strbuf *out)

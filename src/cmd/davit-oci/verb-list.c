@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/table.h"
 #include "cli.h"
 #include "sys/file.h"
-#include "table.h"
 #include "verbs.h"
 
 /* What scripts expect of runc's table. */
@@ -60,22 +60,22 @@ static void format_ids(const struct container_list *l, struct dv_strbuf *out)
 static void format_table(const struct container_list *l, struct dv_strbuf *out)
 {
 	static const char *const titles[] = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" };
-	struct table t = TABLE_INIT(DV_ARRAY_SIZE(titles));
+	struct dv_table t = DV_TABLE_INIT(DV_ARRAY_SIZE(titles));
 
 	for (size_t i = 0; i < DV_ARRAY_SIZE(titles); i++)
-		table_add(&t, titles[i]);
+		dv_table_add(&t, titles[i]);
 	for (size_t i = 0; i < l->n_items; i++) {
 		const struct rt_container *c = l->items[i];
 
-		table_add(&t, c->id);
-		table_addf(&t, "%d", c->status == RT_STOPPED ? 0 : (int)c->pid);
-		table_add(&t, rt_status_name(c->status));
-		table_add(&t, c->bundle);
-		table_add(&t, c->created);
-		table_add(&t, c->owner ? c->owner : "");
+		dv_table_add(&t, c->id);
+		dv_table_addf(&t, "%d", c->status == RT_STOPPED ? 0 : (int)c->pid);
+		dv_table_add(&t, rt_status_name(c->status));
+		dv_table_add(&t, c->bundle);
+		dv_table_add(&t, c->created);
+		dv_table_add(&t, c->owner ? c->owner : "");
 	}
-	table_format(&t, MIN_WIDTH, PADDING, out);
-	table_fini(&t);
+	dv_table_format(&t, MIN_WIDTH, PADDING, out);
+	dv_table_fini(&t);
 }
 
 /* One line; no container at all is null, as Go writes an empty list. */

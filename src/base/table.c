@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Aligned columns. See table.h. */
 
-#include "table.h"
+#include "base/table.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,18 +9,18 @@
 #include "base/mem.h"
 
 /* Takes @cell. */
-static void add(struct table *t, char *cell)
+static void add(struct dv_table *t, char *cell)
 {
 	t->cells = dv_realloc_n(t->cells, t->n_cells + 1, sizeof(*t->cells));
 	t->cells[t->n_cells++] = cell;
 }
 
-void table_add(struct table *t, const char *cell)
+void dv_table_add(struct dv_table *t, const char *cell)
 {
 	add(t, dv_strdup(cell));
 }
 
-void table_addf(struct table *t, const char *fmt, ...)
+void dv_table_addf(struct dv_table *t, const char *fmt, ...)
 {
 	struct dv_strbuf b = DV_STRBUF_INIT;
 	va_list ap;
@@ -41,7 +41,8 @@ static size_t width_of(const char *s)
 	return n;
 }
 
-static size_t column_width(const struct table *t, size_t column, size_t min_width, size_t padding)
+static size_t column_width(const struct dv_table *t, size_t column, size_t min_width,
+			   size_t padding)
 {
 	size_t width = min_width;
 
@@ -50,7 +51,8 @@ static size_t column_width(const struct table *t, size_t column, size_t min_widt
 	return width;
 }
 
-void table_format(const struct table *t, size_t min_width, size_t padding, struct dv_strbuf *out)
+void dv_table_format(const struct dv_table *t, size_t min_width, size_t padding,
+		     struct dv_strbuf *out)
 {
 	size_t *widths = dv_new_n(size_t, t->n_columns);
 
@@ -71,7 +73,7 @@ void table_format(const struct table *t, size_t min_width, size_t padding, struc
 	free(widths);
 }
 
-void table_fini(struct table *t)
+void dv_table_fini(struct dv_table *t)
 {
 	for (size_t i = 0; i < t->n_cells; i++)
 		free(t->cells[i]);

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Columns, as Go's tabwriter makes them. */
 
+#include "base/table.h"
 #include "base/test.h"
-#include "table.h"
 
 static const char *format(const char *const *cells, size_t n_columns, size_t min_width,
 			  size_t padding)
 {
 	static struct dv_strbuf out = DV_STRBUF_INIT;
-	struct table t = TABLE_INIT(n_columns);
+	struct dv_table t = DV_TABLE_INIT(n_columns);
 
 	for (; *cells; cells++)
-		table_add(&t, *cells);
+		dv_table_add(&t, *cells);
 	dv_strbuf_clear(&out);
-	table_format(&t, min_width, padding, &out);
-	table_fini(&t);
+	dv_table_format(&t, min_width, padding, &out);
+	dv_table_fini(&t);
 	return out.data;
 }
 
@@ -53,13 +53,13 @@ Test(table, edges)
 Test(table, formatted_cells)
 {
 	struct dv_strbuf out = DV_STRBUF_INIT;
-	struct table t = TABLE_INIT(2);
+	struct dv_table t = DV_TABLE_INIT(2);
 
-	table_addf(&t, "%d", 42);
-	table_addf(&t, "%s", "");
-	table_format(&t, 0, 1, &out);
+	dv_table_addf(&t, "%d", 42);
+	dv_table_addf(&t, "%s", "");
+	dv_table_format(&t, 0, 1, &out);
 	T_STR(out.data, "42 \n");
 	dv_strbuf_fini(&out);
-	table_fini(&t);
-	table_fini(&t);
+	dv_table_fini(&t);
+	dv_table_fini(&t);
 }
