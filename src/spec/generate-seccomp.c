@@ -7,13 +7,15 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <sched.h>
+#include <linux/sched.h>
 #include <sys/personality.h>
-#include <sys/socket.h>
 
 #include "generate-private.h"
 
 enum { MAX_NAME = 64 };
+
+/* Numbers of socket(2)'s families. */
+enum { FAMILY_ALG = 38, FAMILY_VSOCK = 40 };
 
 static const char always[] =
 	/* Files and directories. */
@@ -137,7 +139,7 @@ static const struct with_cap {
  * All sockets but AF_ALG's, the kernel's cryptography, and AF_VSOCK's, which reach the host past
  * its network: between their two numbers is one other.
  */
-_Static_assert(AF_VSOCK - AF_ALG == 2, "the three comparisons below");
+_Static_assert(FAMILY_VSOCK - FAMILY_ALG == 2, "the three comparisons below");
 
 static const struct by_argument {
 	uint64_t without; /* not with this capability */
@@ -145,9 +147,9 @@ static const struct by_argument {
 	uint64_t value;
 	const char *op;
 } by_argument[] = {
-	{ 0, "socket", AF_ALG, "SCMP_CMP_LT" },
-	{ 0, "socket", AF_ALG + 1, "SCMP_CMP_EQ" },
-	{ 0, "socket", AF_VSOCK, "SCMP_CMP_GT" },
+	{ 0, "socket", FAMILY_ALG, "SCMP_CMP_LT" },
+	{ 0, "socket", FAMILY_ALG + 1, "SCMP_CMP_EQ" },
+	{ 0, "socket", FAMILY_VSOCK, "SCMP_CMP_GT" },
 	{ 0, "personality", PER_LINUX, "SCMP_CMP_EQ" },
 	{ 0, "personality", PER_LINUX32, "SCMP_CMP_EQ" },
 	{ 0, "personality", UNAME26, "SCMP_CMP_EQ" },
