@@ -13,41 +13,26 @@
 
 #include "base/str.h"
 #include "sys/file.h"
-
-enum {
-	LINE_SIZE = 4096,
-	FILE_SIZE_MAX = 16 * 1024 * 1024, /* then the file ends for us */
-	N_FIELDS = 7,
-};
-
-struct line_reader {
-	int fd;
-	size_t begin, end; /* unread part of buf */
-	size_t total;
-	bool is_skipping; /* inside a line that is too long */
-	bool is_at_end;
-	char buf[LINE_SIZE + 1];
-};
+#include "user-private.h"
 
 /* Moves the unread part to the front and adds to it. 0 or -errno. */
-static int fill(struct line_reader *r)
+static int fill(struct user_reader *r)
 {
 	ssize_t n;
 
 	memmove(r->buf, r->buf + r->begin, r->end - r->begin);
 	r->end -= r->begin;
 	r->begin = 0;
-	n = pread(r->fd, r->buf + r->end, LINE_SIZE - r->end, (off_t)r->total);
+	n = pread(r->fd, r->buf + r->end, USER_LINE_SIZE - r->end, (off_t)r->total);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	r->total += (size_t)n;
 	r->end += (size_t)n;
-	r->is_at_end = n == 0 || r->total >= FILE_SIZE_MAX;
+	r->is_at_end = n == 0 || r->total >= USER_FILE_MAX;
 	return 0;
 }
 
-/* The next line, terminated, without its newline: 1. At the end 0, or -errno. */
-static int next_line(struct line_reader *r, char **ret)
+int user_next_line(struct user_reader *r, char **ret)
 {
 	for (;;) {
 		char *line = r->buf + r->begin;
@@ -69,7 +54,7 @@ static int next_line(struct line_reader *r, char **ret)
 		}
 		if (r->is_at_end)
 			return 0;
-		if (r->begin == 0 && r->end == LINE_SIZE) {
+		if (r->begin == 0 && r->end == USER_LINE_SIZE) {
 			r->is_skipping = true;
 			r->end = 0;
 		}
@@ -79,17 +64,16 @@ static int next_line(struct line_reader *r, char **ret)
 	}
 }
 
-/* Splits at ':' in place; missing fields are "". Returns how many there were, 0: a comment. */
-static size_t split(char *line, char *fields[N_FIELDS])
+size_t user_split(char *line, char *fields[USER_FIELDS])
 {
 	static char none[] = "";
 	size_t n = 0;
 
-	for (size_t i = 0; i < N_FIELDS; i++)
+	for (size_t i = 0; i < USER_FIELDS; i++)
 		fields[i] = none;
 	if (line[0] == '#')
 		return 0;
-	while (n < N_FIELDS) {
+	while (n < USER_FIELDS) {
 		char *colon = strchr(line, ':');
 
 		fields[n++] = line;
@@ -104,15 +88,15 @@ static size_t split(char *line, char *fields[N_FIELDS])
 /* Looks @uid up and copies field @field of its line. */
 static int find_field(int fd, uint32_t uid, size_t field, char *buf, size_t size)
 {
-	struct line_reader r = { .fd = fd };
-	char *line, *fields[N_FIELDS];
+	struct user_reader r = { .fd = fd };
+	char *line, *fields[USER_FIELDS];
 	int err;
 
-	while ((err = next_line(&r, &line)) > 0) {
+	while ((err = user_next_line(&r, &line)) > 0) {
 		uint32_t id;
 		size_t n;
 
-		if (split(line, fields) < 4 || !dv_parse_u32(fields[2], &id) || id != uid)
+		if (user_split(line, fields) < 4 || !dv_parse_u32(fields[2], &id) || id != uid)
 			continue;
 		n = strlen(fields[field]);
 		if (n >= size)
@@ -150,15 +134,15 @@ static bool lists_name(const char *members, const char *user)
 
 int host_user_groups(int fd, const char *user, uint32_t *gids, size_t *n)
 {
-	struct line_reader r = { .fd = fd };
-	char *line, *fields[N_FIELDS];
+	struct user_reader r = { .fd = fd };
+	char *line, *fields[USER_FIELDS];
 	size_t found = 0;
 	int err = 0;
 
-	while (found < *n && (err = next_line(&r, &line)) > 0) {
+	while (found < *n && (err = user_next_line(&r, &line)) > 0) {
 		uint32_t gid;
 
-		if (split(line, fields) >= 4 && lists_name(fields[3], user) &&
+		if (user_split(line, fields) >= 4 && lists_name(fields[3], user) &&
 		    dv_parse_u32(fields[2], &gid))
 			gids[found++] = gid;
 	}
@@ -168,7 +152,7 @@ int host_user_groups(int fd, const char *user, uint32_t *gids, size_t *n)
 	return 0;
 }
 
-static bool parse_id(const char *s, uint32_t *ret)
+bool user_parse_id(const char *s, uint32_t *ret)
 {
 	return dv_parse_u32(s, ret) && *ret != UINT32_MAX;
 }
@@ -182,12 +166,12 @@ struct dv_err *host_user_parse(const char *text, struct host_user *ret)
 	/* Ten digits are the most there can be; zeros in front may make it longer. */
 	if (n < sizeof(uid))
 		memcpy(uid, text, n);
-	if (!parse_id(uid, &u.uid))
+	if (!user_parse_id(uid, &u.uid))
 		return dv_err_new(DV_INVALID, "bad uid: \"%.*s\" is not a user id",
 				  (int)DV_MIN(n, (size_t)64), text);
 	if (text[n] == ':') {
 		u.has_gid = true;
-		if (!parse_id(text + n + 1, &u.gid))
+		if (!user_parse_id(text + n + 1, &u.gid))
 			return dv_err_new(DV_INVALID, "bad gid: \"%.64s\" is not a group id",
 					  text + n + 1);
 	}

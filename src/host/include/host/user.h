@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Users of the container: `exec --user`, and HOME from its /etc/passwd. The file is the
+ * Users of the container: `exec --user`, names looked up, and HOME from its /etc/passwd. The file is the
  * container's, so hostile: no NSS, bounded reading.
  */
 
@@ -40,3 +40,22 @@ int host_user_home(int fd, uint32_t uid, char *buf, size_t size) DV_CHECK;
 int host_user_groups(int fd, const char *user, uint32_t *gids, size_t *n) DV_CHECK;
 /* The name of @uid, as host_user_home(). */
 int host_user_name(int fd, uint32_t uid, char *buf, size_t size) DV_CHECK;
+
+enum { HOST_USER_GROUPS_MAX = 1024 };
+
+struct host_user_found {
+	uint32_t uid, gid;
+	uint32_t groups[HOST_USER_GROUPS_MAX]; /* supplementary ones */
+	size_t n_groups;
+};
+
+/*
+ * "user", "user:group", each a name or an id, "" for root, in the tree @rootfd, as docker reads it: who
+ * has a line in /etc/passwd gets the groups that list its name, unless a group is given; a number
+ * needs no line. DV_NOT_FOUND: no such name there.
+ */
+struct dv_err *host_user_find(int rootfd, const char *text, struct host_user_found *ret) DV_CHECK;
+
+/* Adds the group, a name or an id, unless it is there. DV_NOT_FOUND, DV_EXHAUSTED: too many. */
+struct dv_err *host_user_add_group(int rootfd, const char *group, struct host_user_found *u)
+	DV_CHECK;
