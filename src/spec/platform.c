@@ -61,17 +61,31 @@ static struct spec_platform normalise(const struct spec_platform *p)
 	return out;
 }
 
+#if defined(__x86_64__)
+/*
+ * The levels of the psABI; "v1" is not written. clang 14 does not know their names, but these
+ * features tell them apart: no processor has them without the others of its level.
+ */
+static const char *x86_64_level(void)
+{
+	if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt"))
+		return NULL;
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2") ||
+	    !__builtin_cpu_supports("fma"))
+		return "v2";
+	if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
+	    !__builtin_cpu_supports("avx512vl"))
+		return "v3";
+	return "v4";
+}
+#endif
+
 void spec_platform_host(struct spec_platform *ret)
 {
 	*ret = (struct spec_platform){ .os = "linux" };
 #if defined(__x86_64__)
 	ret->architecture = "amd64";
-	if (__builtin_cpu_supports("x86-64-v4"))
-		ret->variant = "v4";
-	else if (__builtin_cpu_supports("x86-64-v3"))
-		ret->variant = "v3";
-	else if (__builtin_cpu_supports("x86-64-v2"))
-		ret->variant = "v2";
+	ret->variant = x86_64_level();
 #elif defined(__aarch64__)
 	ret->architecture = "arm64";
 #elif defined(__arm__)
