@@ -74,8 +74,7 @@ static void hint_by_code(struct cli *cli, const struct dv_err *e)
 		cli_hint(
 			cli,
 			"is davitd running? 'systemctl start davitd' or 'sudo davitd &' starts it; "
-			"--address or DAVIT_ADDRESS says where it listens, if not at %s",
-			client_address(cli->client));
+			"--address or DAVIT_ADDRESS says where else it listens");
 }
 
 void cli_report(struct cli *cli, struct dv_err *take)

@@ -120,6 +120,11 @@ int64_t dv_json_int(const struct dv_json *v)
 	return dv_json_type(v) == DV_JSON_INT ? json_object_get_int64(unwrap(v)) : 0;
 }
 
+double dv_json_double(const struct dv_json *v)
+{
+	return dv_json_type(v) == DV_JSON_DOUBLE ? json_object_get_double(unwrap(v)) : 0;
+}
+
 bool dv_json_uint(const struct dv_json *v, uint64_t *ret)
 {
 	if (dv_json_type(v) != DV_JSON_INT || json_object_get_int64(unwrap(v)) < 0)

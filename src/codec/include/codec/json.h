@@ -38,6 +38,7 @@ DV_DEFINE_CLEANUP(struct dv_json *, dv_json_free);
 enum dv_json_type dv_json_type(const struct dv_json *v); /* NULL is DV_JSON_NULL */
 bool dv_json_bool(const struct dv_json *v);
 int64_t dv_json_int(const struct dv_json *v); /* saturates */
+double dv_json_double(const struct dv_json *v);
 /* The number as uint64; false when negative or not an integer. */
 bool dv_json_uint(const struct dv_json *v, uint64_t *ret) DV_CHECK;
 const char *dv_json_string(const struct dv_json *v, size_t *ret_len);
