@@ -23,10 +23,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		dv_err_free(e);
 		return 0;
 	}
-	dv_assert(u.scheme == STDIO_NULL ? !u.path : *u.path == '/');
+	dv_assert(u.scheme == STDIO_NULL || u.scheme == STDIO_ATTACH ? !u.path : *u.path == '/');
 	for (size_t i = 0; i < u.n_params; i++)
 		dv_assert(u.params[i].key && u.params[i].value);
-	if (u.scheme != STDIO_NULL) {
+	if (u.path) {
 		e = log_opts_parse(&u, &o);
 		if (!e) {
 			/* What the framing relies on. */

@@ -24,13 +24,14 @@ struct log_opts {
 	size_t max_line;
 	uint64_t max_size; /* 0: no limit */
 	unsigned max_file;
+	bool is_attachable; /* others may have what is written to it, too */
 	bool is_existing; /* neither the file nor its directory is made */
 };
 
 /* STDIO_FILE, _PATH, _CRI or _JSON. DV_INVALID: no such option, or a value that cannot be. */
 struct dv_err *log_opts_parse(const struct stdio_uri *uri, struct log_opts *ret) DV_CHECK;
 void log_opts_fini(struct log_opts *opts);
-/* Do both describe one log? (The stream's name may differ.) */
+/* Do both describe one log? (What is of one stream alone may differ.) */
 bool log_opts_equal(const struct log_opts *a, const struct log_opts *b);
 
 struct log_file;

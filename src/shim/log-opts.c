@@ -49,14 +49,18 @@ static bool parse_stream(struct log_opts *o, const char *value)
 	return true;
 }
 
+static bool parse_attach(struct log_opts *o, const char *value)
+{
+	return dv_parse_bool(value, &o->is_attachable);
+}
+
 static const struct {
 	const char *key;
 	bool (*parse)(struct log_opts *o, const char *value);
 } options[] = {
-	{ "max-line", parse_max_line },
-	{ "max-size", parse_max_size },
-	{ "max-file", parse_max_file },
-	{ "stream", parse_stream },
+	{ "max-line", parse_max_line }, { "max-size", parse_max_size },
+	{ "max-file", parse_max_file }, { "stream", parse_stream },
+	{ "attach", parse_attach },
 };
 
 static struct dv_err *parse_param(struct log_opts *o, const struct stdio_param *p,

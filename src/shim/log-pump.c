@@ -27,13 +27,12 @@ enum {
 struct log_pump {
 	uv_poll_t poll;
 	struct shim_env *env;
-	struct log_file *file;
+	struct log_pump_opts opts;
 	struct log_framer framer;
 	int fd;
 	char *stream;
-	bool has_ended;
-	log_pump_ended_fn ended;
-	void *arg;
+	bool has_ended, has_told; /* that */
+	bool is_waiting; /* for its turn */
 };
 
 static void batch_init(struct log_pump *p, struct log_batch *b)
@@ -44,10 +43,10 @@ static void batch_init(struct log_pump *p, struct log_batch *b)
 		.iov = (struct iovec *)(void *)(memory + IOV_AT),
 		.text = memory + TEXT_AT,
 		.text_size = io_scratch_size(p->env->scratch) - TEXT_AT,
-		.room = log_file_room(p->file),
+		.room = log_file_room(p->opts.file),
 		.write = log_file_write,
 		.rotate = log_file_rotate,
-		.arg = p->file,
+		.arg = p->opts.file,
 	};
 }
 
@@ -59,26 +58,35 @@ static void time_now(char buf[DV_CLOCK_SIZE])
 	dv_clock_format(&ts, DV_CLOCK_NANOS, buf);
 }
 
-static void end(struct log_pump *p)
+/* @n 0: the end of it. */
+static void write_log(struct log_pump *p, const char *bytes, size_t n)
 {
 	struct log_batch b;
 	char time[DV_CLOCK_SIZE];
 
-	if (p->has_ended)
+	if (!p->opts.file)
 		return;
 	batch_init(p, &b);
 	time_now(time);
-	log_framer_end(&p->framer, &b, time);
+	if (n)
+		log_framer_add(&p->framer, &b, time, bytes, n);
+	else
+		log_framer_end(&p->framer, &b, time);
 	log_batch_flush(&b);
+}
+
+static void end(struct log_pump *p)
+{
+	if (!p->has_ended)
+		write_log(p, NULL, 0);
 	p->has_ended = true;
 }
 
 /* False: there is nothing more to be read for now, or ever. */
 static bool turn(struct log_pump *p)
 {
-	char *buf = io_scratch_get(p->env->scratch), time[DV_CLOCK_SIZE];
+	char *buf = io_scratch_get(p->env->scratch);
 	ssize_t n = sys_read(p->fd, buf, READ_SIZE);
-	struct log_batch b;
 
 	if (n == -EAGAIN)
 		return false;
@@ -86,11 +94,26 @@ static bool turn(struct log_pump *p)
 		end(p);
 		return false;
 	}
-	batch_init(p, &b);
-	time_now(time);
-	log_framer_add(&p->framer, &b, time, buf, (size_t)n);
-	log_batch_flush(&b);
+	if (p->opts.tap)
+		p->opts.tap(p->opts.arg, buf, (size_t)n);
+	write_log(p, buf, (size_t)n);
 	return true;
+}
+
+static bool is_held(const struct log_pump *p)
+{
+	return p->opts.is_held && p->opts.is_held(p->opts.arg);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void wait_for_turn(struct log_pump *p, bool is_waiting)
+{
+	if (is_waiting && !p->is_waiting)
+		(void)uv_poll_start(&p->poll, UV_READABLE, on_readable);
+	else if (!is_waiting)
+		(void)uv_poll_stop(&p->poll);
+	p->is_waiting = is_waiting;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -99,40 +122,48 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
-	for (int i = 0; i < ROUNDS && turn(p); i++)
+	for (int i = 0; i < ROUNDS && !is_held(p) && turn(p); i++)
 		;
-	if (!p->has_ended)
+	if (!p->has_ended && !is_held(p))
 		return;
-	uv_poll_stop(poll);
-	if (p->ended)
-		p->ended(p->arg); /* may free it */
+	wait_for_turn(p, false);
+	p->has_told = p->has_ended;
+	if (p->has_ended && p->opts.ended)
+		p->opts.ended(p->opts.arg); /* may free it */
 }
 
-struct dv_err *log_pump_new(struct shim_env *env, int take_fd, struct log_file *file,
-			    const char *stream, log_pump_ended_fn ended, void *arg,
-			    struct log_pump **ret)
+static void init_framer(struct log_pump *p)
 {
-	struct log_pump *p = dv_new(struct log_pump);
-	const struct log_opts *opts = log_file_opts(file);
-	int r = uv_poll_init(env->loop, &p->poll, take_fd);
+	const struct log_opts *opts = log_file_opts(p->opts.file);
+	size_t n = TEXT_AT + log_batch_text_size(opts->max_line);
 
-	dv_assert(TEXT_AT + log_batch_text_size(opts->max_line) <= io_scratch_size(env->scratch));
-	if (r < 0) {
-		free(p);
-		sys_close(take_fd);
-		return dv_err_sys(r, "log %s: watch the output", opts->path);
-	}
-	p->env = env;
-	p->file = log_file_ref(file);
-	p->stream = dv_strdup(stream);
+	dv_assert(n <= io_scratch_size(p->env->scratch));
 	p->framer = (struct log_framer){ .format = opts->format,
 					 .stream = p->stream,
 					 .attrs = opts->attrs,
 					 .max_line = opts->max_line };
-	p->fd = take_fd;
-	p->ended = ended;
-	p->arg = arg;
-	(void)uv_poll_start(&p->poll, UV_READABLE, on_readable);
+}
+
+struct dv_err *log_pump_new(struct shim_env *env, const struct log_pump_opts *opts,
+			    struct log_pump **ret)
+{
+	struct log_pump *p = dv_new(struct log_pump);
+	int r = uv_poll_init(env->loop, &p->poll, opts->take_fd);
+
+	if (r < 0) {
+		free(p);
+		sys_close(opts->take_fd);
+		return dv_err_sys(r, "watch %s of the process", opts->stream);
+	}
+	p->env = env;
+	p->opts = *opts;
+	p->fd = opts->take_fd;
+	p->stream = dv_strdup(opts->stream);
+	if (opts->file) {
+		p->opts.file = log_file_ref(opts->file);
+		init_framer(p);
+	}
+	wait_for_turn(p, true);
 	*ret = p;
 	return NULL;
 }
@@ -142,7 +173,7 @@ static void on_closed(uv_handle_t *handle)
 	struct log_pump *p = dv_container_of((uv_poll_t *)(void *)handle, struct log_pump, poll);
 
 	log_framer_fini(&p->framer);
-	log_file_unref(p->file);
+	log_file_unref(p->opts.file);
 	free(p->stream);
 	free(p);
 }
@@ -159,9 +190,15 @@ struct log_pump *log_pump_free(struct log_pump *p)
 	return NULL;
 }
 
+void log_pump_resume(struct log_pump *p)
+{
+	if (!p->has_told)
+		wait_for_turn(p, true);
+}
+
 bool log_pump_flush(struct log_pump *p)
 {
-	for (int i = 0; i < ROUNDS && !p->has_ended; i++) {
+	for (int i = 0; i < ROUNDS && !p->has_ended && !is_held(p); i++) {
 		if (!turn(p))
 			return true;
 	}

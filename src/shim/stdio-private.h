@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The parts that stdio.c puts together: fifos of clients, and loggers. */
+/* The streams of a process, and the parts that they are made of: fifos of clients, and loggers. */
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -9,6 +9,10 @@
 #include "base/err.h"
 #include "base/macros.h"
 #include "env.h"
+#include "log-file.h"
+#include "log-pump.h"
+#include "shim/stdio.h"
+#include "stdio-attach.h"
 #include "stdio-uri.h"
 
 /* A new open file description of what @fd is: its flags are nobody else's. -errno. */
@@ -57,3 +61,44 @@ int stdio_logger_take_writer(struct stdio_logger *l, int which);
 bool stdio_logger_is_drained(struct stdio_logger *l);
 /* Ends it in the background: see shim/stdio.h. */
 struct stdio_logger *stdio_logger_free(struct stdio_logger *l);
+
+/* ---- stdio-open.c and stdio.c ---------------------------------------------------------------- */
+
+enum { STDIO_OUT, STDIO_ERR, STDIO__OUTPUTS };
+
+struct stdio_output {
+	struct shim_stdio *stdio;
+	bool has_pump; /* a log, or somebody who is attached gets what is read from it */
+	struct log_opts log_opts; /* .path NULL: no log */
+	struct log_file *file;
+	struct log_pump *pump;
+	struct stdio_fifo *fifo;
+	bool is_logged; /* by the logger */
+	bool is_attachable;
+};
+
+struct shim_stdio {
+	struct shim_env *env;
+	uv_timer_t timer;
+	bool is_terminal, has_exited;
+	int child_fds[3]; /* -1: /dev/null, or closed */
+	int stdin_reader; /* terminal, before the console is there */
+	int stdin_writer;
+	struct stdio_output outputs[STDIO__OUTPUTS];
+	struct stdio_logger *logger;
+	struct stdio_attach *attach; /* NULL: nobody can attach */
+	/* Terminal */
+	int console, slave; /* -1: not there */
+	struct io_copy *to_console, *from_console;
+	uint16_t width, height; /* 0, 0: not set */
+	/* Opening, and draining */
+	struct dv_err *failure;
+	shim_stdio_opened_fn opened;
+	void (*drained)(void *arg);
+	void *arg;
+	uint64_t drain_until, drain_until_at_most; /* uv_now() */
+	unsigned delay_ms;
+};
+
+/* What comes from @take_fd goes to the log of output @i, and to whoever is attached. */
+struct dv_err *stdio_start_pump(struct shim_stdio *s, int i, int take_fd) DV_CHECK;

@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#define ATTACH "attach:"
+
 enum { PARAMS_MAX = 64, URI_MAX = 16 * 1024 };
 
 static const struct {
@@ -117,9 +119,26 @@ static struct dv_err *find_scheme(const char *text, size_t n, enum stdio_scheme 
 		}
 	}
 	return dv_err_new(DV_INVALID,
-			  "stdio: unknown scheme %.*s: fifo, file, binary, binary-v2, cri and json "
-			  "are known",
+			  "stdio: unknown scheme %.*s: fifo, file, binary, binary-v2, cri, json "
+			  "and attach are known",
 			  (int)DV_MIN(n, (size_t)64), text);
+}
+
+static struct dv_err *malformed(const char *text)
+{
+	return dv_err_new(DV_INVALID, "stdio: malformed: %s", text);
+}
+
+/* It has no path: "attach:", or "attach:?K=V". */
+static struct dv_err *parse_attach(struct stdio_uri *u, const char *text)
+{
+	const char *s = text + strlen(ATTACH);
+	size_t n = strcspn(s, "#");
+
+	u->scheme = STDIO_ATTACH;
+	if (n > 0 && (*s != '?' || !parse_query(u, s + 1, n - 1)))
+		return malformed(text);
+	return NULL;
 }
 
 static struct dv_err *parse(const char *text, struct stdio_uri *u)
@@ -129,6 +148,8 @@ static struct dv_err *parse(const char *text, struct stdio_uri *u)
 
 	if (strlen(text) > URI_MAX)
 		return dv_err_new(DV_INVALID, "stdio: longer than %d bytes", URI_MAX);
+	if (dv_starts_with(text, ATTACH))
+		return parse_attach(u, text);
 	/* A path may have "://" in it, too. */
 	if (*text == '/' || !colon) {
 		u->scheme = STDIO_PATH;
@@ -138,7 +159,7 @@ static struct dv_err *parse(const char *text, struct stdio_uri *u)
 		if (e)
 			return e;
 		if (!parse_rest(u, colon + 3))
-			return dv_err_new(DV_INVALID, "stdio: malformed: %s", text);
+			return malformed(text);
 	}
 	if (*u->path != '/')
 		return dv_err_new(DV_INVALID, "stdio: not an absolute path: %s", text);

@@ -17,6 +17,7 @@ enum stdio_scheme {
 	STDIO_BINARY_V2,
 	STDIO_CRI,
 	STDIO_JSON,
+	STDIO_ATTACH,
 };
 
 struct stdio_param {
@@ -25,7 +26,7 @@ struct stdio_param {
 
 struct stdio_uri {
 	enum stdio_scheme scheme;
-	char *path; /* absolute; NULL for STDIO_NULL */
+	char *path; /* absolute; NULL for STDIO_NULL and STDIO_ATTACH */
 	struct stdio_param *params; /* in their order, each key once: the first counts, as in Go */
 	size_t n_params;
 };

@@ -402,6 +402,8 @@ void task_stdio_open(struct task_proc *proc, task_stdio_fn opened, void *arg)
 				.has_owner = options->io_uid || options->io_gid,
 				.uid = options->io_uid,
 				.gid = options->io_gid,
+				.has_bundle = task_proc_is_init(proc),
+				.bundle_fd = proc->task->bundle_fd,
 			},
 			opened, arg);
 }

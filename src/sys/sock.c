@@ -124,6 +124,13 @@ int sys_peer_uid(int fd, uid_t *ret)
 	return 0;
 }
 
+int sys_sock_set_send_buffer(int fd, int n)
+{
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &n, sizeof(n)) == 0)
+		return 0;
+	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n)) < 0 ? -errno : 0;
+}
+
 int sys_unix_connect_dgram(const char *path)
 {
 	return connect_any(path, SOCK_DGRAM);

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from . import machine, ttrpc
+from . import attach, machine, ttrpc
 from .shim import Shims
 from .shim_daemon import FakeDaemon
 
@@ -52,6 +52,19 @@ def shim(shim_binary, api, oci, work, fake_daemon):
     yield shims
     problems = shims.finish()
     assert not problems, "left behind:\n" + "\n".join(problems)
+
+
+@pytest.fixture
+def clients():
+    """clients(container): somebody who is attached to it."""
+    made = []
+
+    def make(c, **how):
+        made.append(attach.Client(c.bundle.path, **how))
+        return made[-1]
+    yield make
+    for client in made:
+        client.close()
 
 
 def pytest_configure(config):

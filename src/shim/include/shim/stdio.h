@@ -11,8 +11,11 @@
  *	binary-v2://PATH?K=V       the same, it must say that it is ready
  *	cri://PATH?...             a log in Kubernetes' format, see shim/README.md
  *	json://PATH?...            a log in the format of docker's json-file
+ *	attach:                    whoever is attached; with ?once=1, the first one who is
  *
- * Standard input is a fifo or nothing. With a terminal everything goes to `out`.
+ * With attach=1 a log goes to those who are attached, too (stdio-attach.h).
+ *
+ * Standard input is a fifo, attach: or nothing. With a terminal everything goes to `out`.
  *
  * While the process runs it never gets EPIPE or SIGPIPE, whatever happens to who reads; it
  * waits when a fifo is full. Logs are always drained.
@@ -35,6 +38,8 @@ struct shim_stdio_spec {
 	bool has_owner; /* the process's ends are given to uid and gid */
 	uid_t uid;
 	gid_t gid;
+	bool has_bundle; /* others may attach, if the streams say so */
+	int bundle_fd; /* borrowed, until the streams are freed */
 };
 
 /* Exactly one of both is not NULL. From the loop, never from within shim_stdio_open(). */
@@ -69,7 +74,8 @@ void shim_stdio_close_stdin(struct shim_stdio *s);
  *
  * @drained (may be NULL; the last one given counts) is called from the loop, never from within,
  * when all that the process wrote was handed on: is in the fifo, log or logger's pipe. That is
- * bounded by 10 s for a terminal whose reader does not read. Processes that inherited the
+ * bounded by 10 s for a terminal whose reader does not read, by a minute for those who are
+ * attached, and by 5 s for one of them who does not read. Processes that inherited the
  * streams are served further, until the streams are freed. What is in a fifo without
  * reader stays there, and a reader that comes gets it and then the end of the file.
  */

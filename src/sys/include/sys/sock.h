@@ -19,6 +19,8 @@ int sys_unix_connect(const char *path);
 int sys_unix_connect_nonblock(const char *path);
 int sys_accept(int fd); /* does not block, nor does what it returns */
 int sys_peer_uid(int fd, uid_t *ret); /* who connected, by SO_PEERCRED */
+/* How much it holds for its reader; beyond the system's limit too, if we may. */
+int sys_sock_set_send_buffer(int fd, int n);
 int sys_unix_connect_dgram(const char *path); /* "@name" is abstract */
 int sys_unix_listen_dgram(int dirfd, const char *name);
 ssize_t sys_send(int fd, const void *p, size_t n, int flags);
