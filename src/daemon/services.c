@@ -22,6 +22,7 @@ static const struct grpc_service *const services[] = {
 	&daemon_streaming_service,
 	&daemon_system_service,
 	&daemon_tasks_service,
+	&daemon_transfer_service,
 	&daemon_version_service,
 };
 /* clang-format on */

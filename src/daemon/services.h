@@ -13,6 +13,7 @@ extern const struct grpc_service daemon_events_service;
 extern const struct grpc_service daemon_diff_service;
 extern const struct grpc_service daemon_introspection_service;
 extern const struct grpc_service daemon_tasks_service;
+extern const struct grpc_service daemon_transfer_service;
 extern const struct grpc_service daemon_streaming_service;
 extern const struct grpc_service daemon_system_service;
 extern const struct grpc_service daemon_version_service;

@@ -1,36 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Streaming service as Go's clients use it: a stream gets a name, an empty answer, and is there until it ends."""
 
-import queue
-
 import pytest
 
 from harness import grpc_client
 from harness.grpc_client import fails
+from harness.transfer import Stream
 from harness.wait import eventually
 
 pytestmark = pytest.mark.davit    # Debian's containerd has no such service
-METHOD = "/containerd.services.streaming.v1.Streaming/Stream"
-
-
-class Stream:
-    def __init__(self, client):
-        self.api, self.questions = client.api, queue.SimpleQueue()
-        any_type = client.api.type("google.protobuf.Any")
-        make = client.channel.stream_stream(METHOD, any_type.SerializeToString, any_type.FromString)
-        self.any_type, self.answers = any_type, make(iter(self.questions.get, None), timeout=30, metadata=client.metadata())
-
-    def send(self, name, **fields):
-        message = self.api.type(name)(**fields)
-        self.questions.put(self.any_type(type_url=name, value=message.SerializeToString()))
-
-    def open(self, name):
-        self.send("containerd.services.streaming.v1.StreamInit", id=name)
-        return next(self.answers)
-
-    def cancel(self):
-        self.questions.put(None)
-        self.answers.cancel()
 
 
 @pytest.fixture

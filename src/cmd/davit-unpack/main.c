@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * davit-unpack: unpacks one layer for davitd, which alone runs it (src/image/unpack.c):
+ * davit-unpack: reads archives for davitd, which alone runs it (src/image), with descriptors as in
+ * wire.h:
  *
- *	davit-unpack overlay|plain <max bytes> <max entries>	with descriptors as in wire.h
+ *	davit-unpack overlay|plain <max bytes> <max entries>	unpacks a layer (unpack.c)
+ *	davit-unpack entries <max bytes> <max entries>		says what is in an archive (archive.c)
  */
 
 #include <fcntl.h>
@@ -52,24 +54,31 @@ static struct dv_err *unpack(struct pipeline *p, const struct unpack_opts *opts)
 	return e;
 }
 
+/* Gives up everything, and starts to read. */
+static struct dv_err *begin(const struct limits *limits, bool has_hash, int *ret_root,
+			    struct pipeline **ret)
+{
+	struct dv_err *e = unpack_isolate(UNPACK_FD_TARGET);
+
+	if (e)
+		return e;
+	sys_close(UNPACK_FD_TARGET);
+	*ret_root = sys_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY, 0);
+	if (*ret_root < 0)
+		return dv_err_sys(*ret_root, "open the layer's directory");
+	e = unpack_drop();
+	if (!e)
+		e = pipeline_new(UNPACK_FD_ARCHIVE, limits->max_bytes, has_hash, ret);
+	return e ? e : unpack_filter();
+}
+
 static struct dv_err *run(const struct limits *limits, struct unpack_opts *opts, int64_t *ret_size,
 			  struct dv_digest *ret)
 {
 	DV_CLEANUP(pipeline_freep) struct pipeline *p = NULL;
 	struct dv_err *e, *input;
 
-	e = unpack_isolate(UNPACK_FD_TARGET);
-	if (e)
-		return e;
-	sys_close(UNPACK_FD_TARGET);
-	opts->root = sys_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY, 0);
-	if (opts->root < 0)
-		return dv_err_sys(opts->root, "open the layer's directory");
-	e = unpack_drop();
-	if (!e)
-		e = pipeline_new(UNPACK_FD_ARCHIVE, limits->max_bytes, &p);
-	if (!e)
-		e = unpack_filter();
+	e = begin(limits, true, &opts->root, &p);
 	if (e)
 		return e;
 	e = unpack(p, opts);
@@ -77,6 +86,29 @@ static struct dv_err *run(const struct limits *limits, struct unpack_opts *opts,
 		return e;
 	/* Where the bytes are bad, what tar made of them is not the reason. */
 	input = pipeline_finish(p, ret_size, ret);
+	if (!input)
+		return e;
+	dv_err_free(e);
+	return input;
+}
+
+static struct dv_err *run_entries(const struct limits *limits)
+{
+	DV_CLEANUP(pipeline_freep) struct pipeline *p = NULL;
+	struct archive *a = NULL;
+	struct dv_err *e, *input;
+	int root = -1;
+
+	e = begin(limits, false, &root, &p);
+	if (e)
+		return e;
+	e = open_archive(p, &a);
+	if (!e)
+		e = entries_send(a, ENTRIES_FD_OUT, limits->max_entries);
+	archive_read_free(a);
+	if (!e)
+		return pipeline_finish(p, NULL, NULL); /* the client wants to be rid of all of it */
+	input = pipeline_problem(p);
 	if (!input)
 		return e;
 	dv_err_free(e);
@@ -94,11 +126,15 @@ int main(int argc, char **argv)
 	if (argc != 4 || !dv_parse_u64(argv[2], &limits.max_bytes) ||
 	    !dv_parse_u64(argv[3], &limits.max_entries))
 		return EXIT_FAILURE; /* nobody runs us by hand */
-	opts.is_overlay = dv_streq(argv[1], "overlay");
 	opts.max_entries = limits.max_entries;
 	/* Names in pax headers are UTF-8. Loaded now: there are no files of the system later. */
 	(void)uselocale(newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL));
 	(void)umask(0);
+	if (dv_streq(argv[1], "entries")) {
+		entries_end(ENTRIES_FD_OUT, run_entries(&limits));
+		return EXIT_SUCCESS;
+	}
+	opts.is_overlay = dv_streq(argv[1], "overlay");
 	e = run(&limits, &opts, &size, &digest);
 	broker_end(UNPACK_FD_SOCKET, e, size, &digest);
 	return e ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -12,7 +12,7 @@
 
 #include "base/str.h"
 #include "convert.h"
-#include "image/unpack.h"
+#include "image/layers.h"
 #include "service.h"
 #include "services.h"
 #include "store/content.h"
@@ -21,80 +21,6 @@
 
 #define TYPE(name) Containerd__Services__Diff__V1__##name
 #define LAYER_TYPE "application/vnd.oci.image.layer.v1.tar"
-
-/* ---- which directory ----------------------------------------------------------------------------- */
-
-static const char *option(const Containerd__Types__Mount *m, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < m->n_options; i++) {
-		if (strncmp(m->options[i], name, n) == 0 && m->options[i][n] == '=')
-			return m->options[i] + n + 1;
-	}
-	return NULL;
-}
-
-/* "lowerdir=a:b", where ":" is written "\:". */
-static void split_lowers(char *text, struct image_unpack *u, struct dv_arena *arena)
-{
-	const char **items = dv_arena_new_n(arena, const char *, strlen(text) + 1);
-	char *to = text, *start = text;
-
-	for (char *from = text;; from++) {
-		if (*from == '\\' && from[1]) {
-			*to++ = *++from;
-			continue;
-		}
-		if (*from && *from != ':') {
-			*to++ = *from;
-			continue;
-		}
-		{
-			bool is_last = !*from;
-
-			*to++ = '\0';
-			items[u->n_lowers++] = start;
-			start = to;
-			if (is_last)
-				break;
-		}
-	}
-	u->lowers = items;
-}
-
-static struct dv_err *find_target(const TYPE(ApplyRequest) * req, struct image_unpack *u,
-				  struct dv_arena *arena)
-{
-	const Containerd__Types__Mount *m;
-	const char *lowers;
-
-	if (req->n_mounts != 1)
-		return dv_err_new(DV_UNIMPLEMENTED,
-				  "not supported yet: a layer on %zu mounts; one of a directory is",
-				  req->n_mounts);
-	m = req->mounts[0];
-	if (dv_streq(m->type, "overlay")) {
-		u->is_overlay = true;
-		u->target = option(m, "upperdir");
-		lowers = option(m, "lowerdir");
-		if (lowers)
-			split_lowers(dv_arena_strdup(arena, lowers), u, arena);
-		if (!u->target)
-			return dv_err_new(DV_INVALID, "the overlay has no upper directory");
-	} else if (dv_streq(m->type, "bind") || dv_streq(m->type, "rbind")) {
-		u->target = m->source;
-	} else {
-		return dv_err_new(DV_UNIMPLEMENTED,
-				  "not supported yet: a layer on a mount of type %s", m->type);
-	}
-	for (size_t i = 0; i < m->n_options; i++) {
-		if (dv_streq(m->options[i], "ro"))
-			return dv_err_new(DV_PRECONDITION, "the mount is read-only");
-	}
-	return *u->target == '/' ? NULL
-				 : dv_err_new(DV_INVALID, "%s: not an absolute path", u->target);
-}
 
 /* ---- Apply ----------------------------------------------------------------------------------------- */
 
@@ -129,13 +55,14 @@ static bool is_cancelled(void *arg)
 static struct dv_err *unpack(struct daemon_call *c, const TYPE(ApplyRequest) * req,
 			     struct image_unpacked *ret)
 {
+	struct snapshot_mounts mounts = convert_mounts_in(req->mounts, req->n_mounts, c->arena);
 	struct image_unpack u = { .is_cancelled = is_cancelled, .arg = c->grpc };
 	DV_CLEANUP(sys_closep) int blob = -1;
 	struct dv_err *e;
 
 	e = check_type(req->diff->media_type);
 	if (!e)
-		e = find_target(req, &u, c->arena);
+		e = image_target(&mounts, c->arena, &u);
 	if (!e)
 		e = content_open_blob(c->d->content, c->ns, req->diff->digest, &blob, NULL);
 	if (e)

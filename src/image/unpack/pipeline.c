@@ -29,7 +29,7 @@ struct pipeline {
 	struct dv_err *e;
 	size_t lengths[N_CHUNKS];
 	/* The reader's. */
-	struct dv_hash *hash;
+	struct dv_hash *hash; /* NULL: nobody wants it */
 	uint64_t size;
 	struct dv_decompress *d;
 	uint8_t input[INPUT];
@@ -58,7 +58,8 @@ static struct dv_err *publish(struct pipeline *p, const uint8_t *chunk, size_t n
 	if (p->size > p->max_bytes)
 		return dv_err_new(DV_EXHAUSTED, "the archive has more than %llu bytes",
 				  (unsigned long long)p->max_bytes);
-	dv_hash_add(p->hash, chunk, n);
+	if (p->hash)
+		dv_hash_add(p->hash, chunk, n);
 	pthread_mutex_lock(&p->lock);
 	p->lengths[p->n_made % N_CHUNKS] = n;
 	p->n_made++;
@@ -131,14 +132,14 @@ static void *reader_main(void *arg)
 	return NULL;
 }
 
-struct dv_err *pipeline_new(int fd, uint64_t max_bytes, struct pipeline **ret)
+struct dv_err *pipeline_new(int fd, uint64_t max_bytes, bool has_hash, struct pipeline **ret)
 {
 	struct pipeline *p = dv_new(struct pipeline);
 	int r;
 
 	p->fd = fd;
 	p->max_bytes = max_bytes;
-	p->hash = dv_hash_new(DV_SHA256);
+	p->hash = has_hash ? dv_hash_new(DV_SHA256) : NULL;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
 	r = pthread_create(&p->thread, NULL, reader_main, p);
@@ -197,6 +198,17 @@ size_t pipeline_next(struct pipeline *p, const void **ret)
 	return n;
 }
 
+struct dv_err *pipeline_problem(struct pipeline *p)
+{
+	struct dv_err *e = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->is_ended)
+		e = dv_steal(&p->e);
+	pthread_mutex_unlock(&p->lock);
+	return e;
+}
+
 struct dv_err *pipeline_finish(struct pipeline *p, int64_t *ret_size, struct dv_digest *ret)
 {
 	const void *rest;
@@ -209,7 +221,9 @@ struct dv_err *pipeline_finish(struct pipeline *p, int64_t *ret_size, struct dv_
 	p->e = NULL;
 	if (e)
 		return e;
-	*ret_size = (int64_t)p->size;
-	dv_hash_get(p->hash, ret);
+	if (ret_size)
+		*ret_size = (int64_t)p->size;
+	if (ret)
+		dv_hash_get(p->hash, ret);
 	return NULL;
 }

@@ -24,12 +24,16 @@
 
 struct pipeline;
 
-struct dv_err *pipeline_new(int fd, uint64_t max_bytes, struct pipeline **ret) DV_CHECK;
+/* @has_hash: pipeline_finish() wants the digest. */
+struct dv_err *pipeline_new(int fd, uint64_t max_bytes, bool has_hash, struct pipeline **ret)
+	DV_CHECK;
 struct pipeline *pipeline_free(struct pipeline *p);
 DV_DEFINE_CLEANUP(struct pipeline *, pipeline_free);
 /* The next piece, valid until the next call. 0: the end, or an error: pipeline_finish() tells. */
 size_t pipeline_next(struct pipeline *p, const void **ret);
-/* Takes what is left. Size and digest of everything. DV_INVALID, DV_EXHAUSTED. */
+/* What was wrong with the bytes as far as they were read; NULL: nothing yet. The caller's. */
+struct dv_err *pipeline_problem(struct pipeline *p);
+/* Takes what is left. Size and digest of everything (either may be NULL). DV_INVALID, DV_EXHAUSTED. */
 struct dv_err *pipeline_finish(struct pipeline *p, int64_t *ret_size, struct dv_digest *ret)
 	DV_CHECK;
 
@@ -95,6 +99,10 @@ struct broker_parent {
 };
 int broker_parent(int socket, const char *path, struct broker_parent *ret);
 void broker_end(int socket, struct dv_err *take_e, int64_t size, const struct dv_digest *digest);
+
+/* entries.c: files and links of @a to @out, see wire.h; also how it ended. */
+struct dv_err *entries_send(struct archive *a, int out, uint64_t max_entries) DV_CHECK;
+void entries_end(int out, struct dv_err *take_e);
 
 /* ---- isolate.c: "/" becomes the detached mount @target; privileges and system calls go ---------------- */
 

@@ -36,3 +36,27 @@ struct unpack_msg {
 	uint8_t digest[UNPACK_DIGEST];
 	char text[UNPACK_TEXT_MAX]; /* NUL-terminated */
 };
+
+/*
+ * "davit-unpack entries": what an archive holds, on a pipe: a head, the name, the link's target, the
+ * bytes; and so on, until ENTRY_END or ENTRY_FAILED (@code, and the message in the place of the name).
+ * Bytes come in pieces, each behind its length (uint32_t). A length of 0 before all have come: the
+ * next head says why.
+ */
+enum entry_kind {
+	ENTRY_FILE = 1, /* pieces of @size bytes in all follow */
+	ENTRY_SYMLINK,
+	ENTRY_HARDLINK,
+	ENTRY_END,
+	ENTRY_FAILED,
+};
+
+/* The descriptors of that: the pipe is in the place of the socket, "/" is an empty directory. */
+enum { ENTRIES_FD_OUT = UNPACK_FD_SOCKET };
+
+struct entry_head {
+	uint32_t kind;
+	int32_t code; /* enum dv_code */
+	uint32_t n_name, n_link; /* below UNPACK_TEXT_MAX */
+	int64_t size;
+};
