@@ -6,9 +6,9 @@
 
 #include "base/str.h"
 #include "codec/decompress.h"
-#include "image/names.h"
 #include "import-private.h"
 #include "spec/image.h"
+#include "spec/ref.h"
 #include "sys/file.h"
 
 #define INDEX_TYPE    "application/vnd.oci.image.index.v1+json"
@@ -133,19 +133,23 @@ static struct dv_err *read_platform(const struct import *im, const struct import
 static struct dv_err *add_name(struct docker *d, const struct meta_descriptor *manifest,
 			       const struct spec_platform *p, const char *tag)
 {
-	const char *name = NULL;
+	DV_CLEANUP(dv_freep) char *name = NULL;
+	struct spec_ref ref = {};
 	struct dv_err *e;
 
 	if (tag) {
-		e = image_name_normalize(tag, d->im->arena, &name);
+		e = spec_ref_parse(d->im->arena, tag, SPEC_REF_FAMILIAR, &ref);
 		if (e)
 			return e;
+		spec_ref_default_tag(&ref);
+		name = spec_ref_format(&ref);
 	}
 	write_descriptor(&d->index, NULL, manifest->media_type, manifest->digest, manifest->size);
 	if (name) {
 		dv_jw_object_begin(&d->index, "annotations");
 		dv_jw_string(&d->index, "io.containerd.image.name", name);
-		dv_jw_string(&d->index, "org.opencontainers.image.ref.name", image_name_tag(name));
+		if (ref.tag)
+			dv_jw_string(&d->index, "org.opencontainers.image.ref.name", ref.tag);
 		dv_jw_object_end(&d->index);
 	}
 	if (p->os && p->architecture) {

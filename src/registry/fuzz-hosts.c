@@ -5,7 +5,7 @@
 
 #include "base/str.h"
 #include "hosts-private.h"
-#include "registry/ref.h"
+#include "spec/ref.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,7 +16,7 @@ static void check(const struct hosts_file_entry *entry)
 		dv_assert(!strpbrk(entry->host.headers[i].value, "\r\n"));
 	if (!entry->server)
 		return;
-	dv_assert(registry_ref_is_host(entry->host.name));
+	dv_assert(spec_ref_is_host(entry->host.name));
 	dv_assert(dv_starts_with(entry->host.base, entry->host.is_plain ? "http://" : "https://"));
 	dv_assert(!strpbrk(entry->host.base, "?#@ \r\n"));
 }

@@ -11,7 +11,7 @@
 
 #include "base/str.h"
 #include "codec/toml.h"
-#include "registry/ref.h"
+#include "spec/ref.h"
 
 enum { URL_MAX = 2048, HEADERS_MAX = 64, CA_MAX = 64 };
 
@@ -266,7 +266,7 @@ struct dv_err *hosts_set_url(struct dv_arena *arena, const char *url, bool overr
 	}
 	n = strcspn(rest, "/");
 	name = dv_strndup(rest, n);
-	if (!registry_ref_is_host(name))
+	if (!spec_ref_is_host(name))
 		return dv_err_new(DV_INVALID, "no host, with or without a port, in the URL");
 	if (strpbrk(rest + n, "?#@\\% \t\r\n\"<>"))
 		return dv_err_new(DV_INVALID, "a URL with more than a plain path in it");

@@ -12,7 +12,7 @@
 
 #include "base/str.h"
 #include "hosts-private.h"
-#include "registry/ref.h"
+#include "spec/ref.h"
 #include "sys/file.h"
 
 enum { FILE_MAX = 1 << 20, PATH_LIMIT = 4096 };
@@ -99,7 +99,7 @@ static struct dv_err *set_default_url(struct load *l, struct registry_host *host
 {
 	const char *name = l->host, *scheme = l->opts->default_scheme, *colon;
 	DV_CLEANUP(dv_freep) char *url = NULL;
-	bool is_local = registry_host_is_local(name);
+	bool is_local = spec_host_is_local(name);
 
 	if (dv_streq(name, "docker.io"))
 		name = "registry-1.docker.io";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Names of images, as docker's users write them and as they are stored. Results are in the arena. */
+/* What images out of archives are called. Results are in the arena. */
 
 #include <stdbool.h>
 
@@ -9,13 +9,6 @@
 #include "base/macros.h"
 #include "base/mem.h"
 #include "store/meta.h"
-
-/* "busybox" is "docker.io/library/busybox:latest". DV_INVALID: not a name of an image. */
-struct dv_err *image_name_normalize(const char *text, struct dv_arena *arena, const char **ret)
-	DV_CHECK;
-
-/* The part behind the tag's colon; "" if there is none. Within @name. */
-const char *image_name_tag(const char *name);
 
 /* containerd.types.transfer.ImageReference: what becomes of the names in an archive. */
 struct image_reference {

@@ -5,35 +5,35 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "registry/ref.h"
+#include "spec/ref.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_same(const char *text, enum registry_ref_form form, const char *full)
+static void check_same(const char *text, enum spec_ref_form form, const char *full)
 {
-	struct registry_ref again;
+	struct spec_ref again;
 	struct dv_arena arena;
 	struct dv_err *e;
 	char *copy;
 
 	dv_arena_init(&arena);
-	e = registry_ref_parse(&arena, text, form, &again);
+	e = spec_ref_parse(&arena, text, form, &again);
 	dv_assert(!e);
-	copy = registry_ref_format(&again);
+	copy = spec_ref_format(&again);
 	dv_assert(dv_streq(copy, full));
 	free(copy);
 	dv_arena_fini(&arena);
 }
 
-static void check(const struct registry_ref *ref, enum registry_ref_form form)
+static void check(const struct spec_ref *ref, enum spec_ref_form form)
 {
-	char *full = registry_ref_format(ref), *familiar = registry_ref_familiar(ref);
+	char *full = spec_ref_format(ref), *familiar = spec_ref_familiar(ref);
 
-	dv_assert(registry_ref_is_host(ref->host) && registry_ref_is_path(ref->path));
-	(void)registry_host_is_local(ref->host);
-	check_same(full, REGISTRY_REF_FULL, full);
+	dv_assert(spec_ref_is_host(ref->host) && spec_ref_is_path(ref->path));
+	(void)spec_host_is_local(ref->host);
+	check_same(full, SPEC_REF_FULL, full);
 	/* Some full names cannot be typed: docker.io/x is not library/x, nor "host/x" a host. */
-	if (form == REGISTRY_REF_FAMILIAR)
+	if (form == SPEC_REF_FAMILIAR)
 		check_same(familiar, form, full);
 	free(full);
 	free(familiar);
@@ -42,16 +42,15 @@ static void check(const struct registry_ref *ref, enum registry_ref_form form)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = dv_strndup((const char *)data, size);
-	struct registry_ref ref;
+	struct spec_ref ref;
 	struct dv_arena arena;
 
 	dv_arena_init(&arena);
-	for (int form = REGISTRY_REF_FULL; form <= REGISTRY_REF_FAMILIAR; form++) {
-		struct dv_err *e =
-			registry_ref_parse(&arena, text, (enum registry_ref_form)form, &ref);
+	for (int form = SPEC_REF_FULL; form <= SPEC_REF_FAMILIAR; form++) {
+		struct dv_err *e = spec_ref_parse(&arena, text, (enum spec_ref_form)form, &ref);
 
 		if (!e)
-			check(&ref, (enum registry_ref_form)form);
+			check(&ref, (enum spec_ref_form)form);
 		dv_err_free(e);
 	}
 	dv_arena_fini(&arena);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names of images: what docker and containerd take, and what they refuse. */
 
-#include "registry/ref.h"
+#include "spec/ref.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,20 +83,20 @@ static const struct {
 Test(ref, as_people_type_them)
 {
 	for (size_t i = 0; i < DV_ARRAY_SIZE(people); i++) {
-		struct registry_ref ref;
+		struct spec_ref ref;
 		struct dv_arena arena;
 		struct dv_err *e;
 
 		dv_arena_init(&arena);
-		e = registry_ref_parse(&arena, people[i].text, REGISTRY_REF_FAMILIAR, &ref);
+		e = spec_ref_parse(&arena, people[i].text, SPEC_REF_FAMILIAR, &ref);
 		if (!people[i].full) {
 			cr_expect(e != NULL, "\"%s\" is taken", people[i].text);
 			if (e)
 				T_INT(dv_err_code(e), ==, DV_INVALID);
 		} else {
 			cr_assert(!e, "%s", dv_err_message(e));
-			DV_CLEANUP(dv_freep) char *full = registry_ref_format(&ref);
-			DV_CLEANUP(dv_freep) char *familiar = registry_ref_familiar(&ref);
+			DV_CLEANUP(dv_freep) char *full = spec_ref_format(&ref);
+			DV_CLEANUP(dv_freep) char *familiar = spec_ref_familiar(&ref);
 
 			T_STR(full, people[i].full);
 			T_STR(familiar, people[i].familiar);
@@ -108,20 +108,20 @@ Test(ref, as_people_type_them)
 
 Test(ref, full_names_need_a_host)
 {
-	struct registry_ref ref;
+	struct spec_ref ref;
 	struct dv_arena arena;
 	struct dv_err *e;
 
 	dv_arena_init(&arena);
-	e = registry_ref_parse(&arena, "busybox:1", REGISTRY_REF_FULL, &ref);
+	e = spec_ref_parse(&arena, "busybox:1", SPEC_REF_FULL, &ref);
 	cr_assert(e != NULL);
 	T_STR(dv_err_message(e), "image name \"busybox:1\": a host is needed, as in "
 				 "docker.io/library/busybox");
 	dv_err_free(e);
-	T_NULL(registry_ref_parse(&arena, "docker.io/busybox", REGISTRY_REF_FULL, &ref));
+	T_NULL(spec_ref_parse(&arena, "docker.io/busybox", SPEC_REF_FULL, &ref));
 	T_STR(ref.path, "busybox");
 	T_NULL(ref.tag);
-	registry_ref_default_tag(&ref);
+	spec_ref_default_tag(&ref);
 	T_STR(ref.tag, "latest");
 	dv_arena_fini(&arena);
 }
@@ -129,21 +129,21 @@ Test(ref, full_names_need_a_host)
 Test(ref, long_texts)
 {
 	static char text[1 << 20];
-	struct registry_ref ref;
+	struct spec_ref ref;
 	struct dv_arena arena;
 	struct dv_err *e;
 
 	memset(text, 'a', sizeof(text) - 1);
 	dv_arena_init(&arena);
-	e = registry_ref_parse(&arena, text, REGISTRY_REF_FAMILIAR, &ref);
+	e = spec_ref_parse(&arena, text, SPEC_REF_FAMILIAR, &ref);
 	cr_assert(e != NULL);
 	T_INT(strlen(dv_err_message(e)), <, 200);
 	dv_err_free(e);
 	memset(text, 'a', 129);
 	text[129] = '\0';
-	T_FALSE(registry_ref_is_tag(text));
+	T_FALSE(spec_ref_is_tag(text));
 	text[128] = '\0';
-	T_TRUE(registry_ref_is_tag(text));
+	T_TRUE(spec_ref_is_tag(text));
 	dv_arena_fini(&arena);
 }
 
@@ -168,6 +168,6 @@ Test(ref, local_hosts)
 	};
 
 	for (size_t i = 0; i < DV_ARRAY_SIZE(cases); i++)
-		cr_expect(registry_host_is_local(cases[i].host) == cases[i].is_local, "%s",
+		cr_expect(spec_host_is_local(cases[i].host) == cases[i].is_local, "%s",
 			  cases[i].host);
 }

@@ -5,7 +5,7 @@
  * by itself.
  */
 
-#include "registry/ref.h"
+#include "spec/ref.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #define DEFAULT_PATH "library/"
 
 /* Longer texts are not even looked at: host, path, tag, digest and what is between them. */
-enum { TEXT_MAX = REGISTRY_REF_MAX_HOST + REGISTRY_REF_MAX_PATH + REGISTRY_REF_MAX_TAG + 160 };
+enum { TEXT_MAX = SPEC_REF_MAX_HOST + SPEC_REF_MAX_PATH + SPEC_REF_MAX_TAG + 160 };
 
 /* ---- Characters, without a locale ---- */
 
@@ -72,11 +72,11 @@ static const char *domain_end(const char *p)
 	}
 }
 
-bool registry_ref_is_host(const char *text)
+bool spec_ref_is_host(const char *text)
 {
 	const char *end;
 
-	if (strlen(text) > REGISTRY_REF_MAX_HOST)
+	if (strlen(text) > SPEC_REF_MAX_HOST)
 		return false;
 	if (*text == '[') {
 		for (end = text + 1; is_hex(*end) || *end == ':'; end++)
@@ -99,11 +99,11 @@ static const char *separator_end(const char *p)
 	return p;
 }
 
-bool registry_ref_is_path(const char *text)
+bool spec_ref_is_path(const char *text)
 {
 	const char *p = text;
 
-	if (strlen(text) > REGISTRY_REF_MAX_PATH)
+	if (strlen(text) > SPEC_REF_MAX_PATH)
 		return false;
 	for (;;) {
 		const char *start = p;
@@ -121,13 +121,13 @@ bool registry_ref_is_path(const char *text)
 	}
 }
 
-bool registry_ref_is_tag(const char *text)
+bool spec_ref_is_tag(const char *text)
 {
 	size_t n = 0;
 
 	while (is_alnum(text[n]) || text[n] == '_' || (n && (text[n] == '.' || text[n] == '-')))
 		n++;
-	return n > 0 && n <= REGISTRY_REF_MAX_TAG && !text[n];
+	return n > 0 && n <= SPEC_REF_MAX_TAG && !text[n];
 }
 
 /* ---- The whole ---- */
@@ -152,7 +152,7 @@ static bool looks_like_host(const char *part)
 }
 
 /* @name without tag and digest. */
-static struct dv_err *split_familiar(struct dv_arena *arena, char *name, struct registry_ref *ret)
+static struct dv_err *split_familiar(struct dv_arena *arena, char *name, struct spec_ref *ret)
 {
 	char *slash = strchr(name, '/');
 
@@ -174,13 +174,13 @@ static struct dv_err *split_familiar(struct dv_arena *arena, char *name, struct 
 	return NULL;
 }
 
-static struct dv_err *split_full(char *name, struct registry_ref *ret)
+static struct dv_err *split_full(char *name, struct spec_ref *ret)
 {
 	char *slash = strchr(name, '/');
 
 	if (!slash)
 		return dv_err_new(DV_INVALID, "a host is needed, as in docker.io/library/%s",
-				  registry_ref_is_path(name) ? name : "busybox");
+				  spec_ref_is_path(name) ? name : "busybox");
 	*slash = '\0';
 	ret->host = name;
 	ret->path = slash + 1;
@@ -191,10 +191,10 @@ static struct dv_err *check_path(const char *path)
 {
 	if (!*path)
 		return dv_err_new(DV_INVALID, "the name of the repository is missing");
-	if (strlen(path) > REGISTRY_REF_MAX_PATH)
+	if (strlen(path) > SPEC_REF_MAX_PATH)
 		return dv_err_new(DV_INVALID, "the name of the repository is longer than %d",
-				  REGISTRY_REF_MAX_PATH);
-	if (registry_ref_is_path(path))
+				  SPEC_REF_MAX_PATH);
+	if (spec_ref_is_path(path))
 		return NULL;
 	for (const char *p = path; *p; p++) {
 		if (*p >= 'A' && *p <= 'Z')
@@ -205,8 +205,8 @@ static struct dv_err *check_path(const char *path)
 				      "digits, separated by /, ., _, __ or -");
 }
 
-static struct dv_err *parse(struct dv_arena *arena, char *text, enum registry_ref_form form,
-			    struct registry_ref *ret)
+static struct dv_err *parse(struct dv_arena *arena, char *text, enum spec_ref_form form,
+			    struct spec_ref *ret)
 {
 	char *at = strchr(text, '@'), *colon;
 	struct dv_err *e;
@@ -221,25 +221,25 @@ static struct dv_err *parse(struct dv_arena *arena, char *text, enum registry_re
 	colon = strrchr(text, ':');
 	if (colon && !strchr(colon, '/')) {
 		*colon = '\0';
-		if (!registry_ref_is_tag(colon + 1))
+		if (!spec_ref_is_tag(colon + 1))
 			return dv_err_new(DV_INVALID,
 					  "a tag is at most %d letters, digits, _, . "
 					  "and -, and begins with none of the last two",
-					  REGISTRY_REF_MAX_TAG);
+					  SPEC_REF_MAX_TAG);
 		ret->tag = colon + 1;
 	}
-	e = form == REGISTRY_REF_FULL ? split_full(text, ret) : split_familiar(arena, text, ret);
+	e = form == SPEC_REF_FULL ? split_full(text, ret) : split_familiar(arena, text, ret);
 	if (e)
 		return e;
-	if (!registry_ref_is_host(ret->host))
+	if (!spec_ref_is_host(ret->host))
 		return dv_err_new(DV_INVALID, "not a host, with or without a port, before the /");
 	return check_path(ret->path);
 }
 
-struct dv_err *registry_ref_parse(struct dv_arena *arena, const char *text,
-				  enum registry_ref_form form, struct registry_ref *ret)
+struct dv_err *spec_ref_parse(struct dv_arena *arena, const char *text, enum spec_ref_form form,
+			      struct spec_ref *ret)
 {
-	struct registry_ref ref = { 0 };
+	struct spec_ref ref = { 0 };
 	struct dv_err *e;
 	int shown;
 
@@ -256,13 +256,13 @@ struct dv_err *registry_ref_parse(struct dv_arena *arena, const char *text,
 	return NULL;
 }
 
-void registry_ref_default_tag(struct registry_ref *ref)
+void spec_ref_default_tag(struct spec_ref *ref)
 {
 	if (!ref->tag && !ref->has_digest)
 		ref->tag = "latest";
 }
 
-static void add_tail(struct dv_strbuf *b, const struct registry_ref *ref)
+static void add_tail(struct dv_strbuf *b, const struct spec_ref *ref)
 {
 	char digest[DV_DIGEST_STR];
 
@@ -272,7 +272,7 @@ static void add_tail(struct dv_strbuf *b, const struct registry_ref *ref)
 		dv_strbuf_addf(b, "@%s", dv_digest_str(&ref->digest, digest));
 }
 
-char *registry_ref_format(const struct registry_ref *ref)
+char *spec_ref_format(const struct spec_ref *ref)
 {
 	struct dv_strbuf b = DV_STRBUF_INIT;
 
@@ -290,7 +290,7 @@ static bool is_ambiguous(const char *path)
 	return path[n] && looks_like_host(first);
 }
 
-char *registry_ref_familiar(const struct registry_ref *ref)
+char *spec_ref_familiar(const struct spec_ref *ref)
 {
 	struct dv_strbuf b = DV_STRBUF_INIT;
 	const char *path = ref->path;
@@ -308,7 +308,7 @@ char *registry_ref_familiar(const struct registry_ref *ref)
 	return dv_strbuf_steal(&b);
 }
 
-bool registry_host_is_local(const char *host)
+bool spec_host_is_local(const char *host)
 {
 	size_t n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
 
