@@ -7,8 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "sys/file.h"
@@ -41,27 +40,103 @@ struct dv_err *task_console_open(struct task *task, struct task_console *ret)
 	return NULL;
 }
 
-struct dv_err *task_console_receive(struct task_console *console, int *ret_fd)
-{
-	DV_CLEANUP(sys_closep) int sock = -1;
-	char byte[256];
-	ssize_t n;
-	int fd = -1;
+/* ---- receiving ---------------------------------------------------------------------------------- */
 
-	if (sys_poll_in(console->listen_fd, RECEIVE_MS) != 1)
-		return dv_err_new(DV_INTERNAL, "the runtime sent no terminal");
-	sock = accept4(console->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	if (sock < 0)
-		return dv_err_sys(-errno, "accept the runtime's connection");
-	if (sys_poll_in(sock, RECEIVE_MS) != 1)
-		return dv_err_new(DV_INTERNAL, "the runtime sent no terminal");
-	n = sys_recv_fd(sock, byte, sizeof(byte), &fd);
+struct receiver {
+	uv_poll_t listen_poll, sock_poll;
+	uv_timer_t timer;
+	unsigned n_handles;
+	int listen_fd; /* the console's */
+	int sock; /* -1: nobody has connected */
+	task_console_fn done;
+	void *arg;
+};
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct receiver *r = handle->data;
+
+	if (--r->n_handles == 0)
+		free(r);
+}
+
+static void finish(struct receiver *r, struct dv_err *take_e, int take_master)
+{
+	task_console_fn done = r->done;
+	void *arg = r->arg;
+
+	uv_close((uv_handle_t *)&r->listen_poll, on_closed);
+	if (r->sock >= 0)
+		uv_close((uv_handle_t *)&r->sock_poll, on_closed);
+	uv_close((uv_handle_t *)&r->timer, on_closed);
+	r->sock = sys_close(r->sock);
+	done(arg, take_e, take_master);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct receiver *r = dv_container_of(timer, struct receiver, timer);
+
+	finish(r, dv_err_new(DV_INTERNAL, "the runtime sent no terminal"), -1);
+}
+
+static void on_message(uv_poll_t *poll, int status, int events)
+{
+	struct receiver *r = dv_container_of(poll, struct receiver, sock_poll);
+	char text[256];
+	int master;
+	ssize_t n = sys_recv_fd(r->sock, text, sizeof(text), &master);
+
+	(void)status;
+	(void)events;
+	if (n == -EAGAIN)
+		return;
 	if (n < 0)
-		return dv_err_sys((int)n, "receive the terminal");
-	if (fd < 0)
-		return dv_err_new(DV_INTERNAL, "the runtime sent a message without a terminal");
-	*ret_fd = fd;
-	return NULL;
+		finish(r, dv_err_sys((int)n, "receive the terminal"), -1);
+	else if (master < 0)
+		finish(r, dv_err_new(DV_INTERNAL, "the runtime sent a message without a terminal"),
+		       -1);
+	else
+		finish(r, NULL, master);
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+	struct receiver *r = dv_container_of(poll, struct receiver, listen_poll);
+	int sock = sys_accept(r->listen_fd), e;
+
+	(void)status;
+	(void)events;
+	if (sock == -EAGAIN)
+		return;
+	e = sock < 0 ? sock : uv_poll_init(poll->loop, &r->sock_poll, sock);
+	if (e < 0) {
+		sys_close(sock);
+		finish(r, dv_err_sys(e, "accept the runtime's connection"), -1);
+		return;
+	}
+	r->n_handles++;
+	r->sock = sock;
+	(void)uv_poll_stop(poll);
+	(void)uv_poll_start(&r->sock_poll, UV_READABLE, on_message);
+}
+
+void task_console_receive(struct task_console *console, uv_loop_t *loop, task_console_fn done,
+			  void *arg)
+{
+	struct receiver *r = dv_new(struct receiver);
+
+	*r = (struct receiver){
+		.listen_fd = console->listen_fd, .sock = -1, .done = done, .arg = arg
+	};
+	r->listen_poll.data = r->sock_poll.data = r->timer.data = r;
+	r->n_handles = 2;
+	/* Of a socket of ours that nobody else watches. */
+	dv_assert(uv_poll_init(loop, &r->listen_poll, r->listen_fd) == 0);
+	(void)uv_poll_start(&r->listen_poll, UV_READABLE, on_connection);
+	(void)uv_timer_init(loop, &r->timer);
+	uv_update_time(loop);
+	(void)uv_timer_start(&r->timer, on_timer, RECEIVE_MS, 0);
 }
 
 void task_console_close(struct task_console *console)

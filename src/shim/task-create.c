@@ -124,21 +124,6 @@ static void fail(struct create *c, struct dv_err *take_e)
 
 /* ---- forward ------------------------------------------------------------------------------------- */
 
-static struct dv_err *take_on(struct create *c)
-{
-	struct task_proc *init = c->task->init;
-	struct dv_err *e;
-	int master;
-
-	e = task_proc_adopt(init, INIT_PID_FILE);
-	if (e || c->console.listen_fd < 0)
-		return e;
-	e = task_console_receive(&c->console, &master);
-	if (!e)
-		shim_stdio_set_console(init->stdio, master);
-	return e;
-}
-
 /* It was in time after all: those who waited for its end have come too late. */
 static void refuse_waiting(const struct task_set *set, const char *id)
 {
@@ -150,21 +135,17 @@ static void refuse_waiting(const struct task_set *set, const char *id)
 	}
 }
 
-static void runtime_created(void *arg, struct dv_err *take_e)
+/* With a terminal, if there is one. */
+static void created(struct create *c, struct dv_err *take_e)
 {
-	struct create *c = arg;
 	struct task_proc *init = c->task->init;
 	struct task_info info;
-	struct dv_err *e = take_e;
 
-	shim_stdio_started(init->stdio);
-	if (!e)
-		e = take_on(c);
-	if (e) /* in case that the runtime cannot undo it */
+	if (take_e) /* in case that the runtime cannot undo it */
 		task_proc_disown(init, INIT_PID_FILE);
 	io_orphans_release(c->task->set->env->orphans);
-	if (e) {
-		fail_with_runtime(c, e);
+	if (take_e) {
+		fail_with_runtime(c, take_e);
 		return;
 	}
 	c->task->is_created = true;
@@ -176,6 +157,30 @@ static void runtime_created(void *arg, struct dv_err *take_e)
 	c->done(c->arg, NULL, &info);
 	refuse_waiting(c->task->set, c->task->id);
 	create_free(c);
+}
+
+static void terminal_came(void *arg, struct dv_err *take_e, int take_master)
+{
+	struct create *c = arg;
+
+	if (!take_e)
+		shim_stdio_set_console(c->task->init->stdio, take_master);
+	created(c, take_e);
+}
+
+static void runtime_created(void *arg, struct dv_err *take_e)
+{
+	struct create *c = arg;
+	struct task_proc *init = c->task->init;
+	struct dv_err *e = take_e;
+
+	shim_stdio_started(init->stdio);
+	if (!e)
+		e = task_proc_adopt(init, INIT_PID_FILE);
+	if (!e && c->console.listen_fd >= 0)
+		task_console_receive(&c->console, c->task->set->env->loop, terminal_came, c);
+	else
+		created(c, e);
 }
 
 static void call_runtime(struct create *c)

@@ -152,17 +152,20 @@ static void end(struct start *s, struct dv_err *take_e)
 	free(s);
 }
 
-static struct dv_err *take_on(struct start *s, const char *pid_file)
+/* With a terminal, if there is one. */
+static void started(struct start *s, struct dv_err *take_e)
 {
-	struct dv_err *e = task_proc_adopt(s->proc, pid_file);
-	int master;
+	io_orphans_release(s->proc->task->set->env->orphans);
+	end(s, take_e);
+}
 
-	if (e || s->console.listen_fd < 0)
-		return e;
-	e = task_console_receive(&s->console, &master);
-	if (!e)
-		shim_stdio_set_console(s->proc->stdio, master);
-	return e;
+static void terminal_came(void *arg, struct dv_err *take_e, int take_master)
+{
+	struct start *s = arg;
+
+	if (!take_e)
+		shim_stdio_set_console(s->proc->stdio, take_master);
+	started(s, take_e);
 }
 
 static void runtime_started(void *arg, struct dv_err *take_e)
@@ -176,9 +179,11 @@ static void runtime_started(void *arg, struct dv_err *take_e)
 	if (e)
 		task_proc_disown(s->proc, pid_file);
 	else
-		e = take_on(s, pid_file);
-	io_orphans_release(s->proc->task->set->env->orphans);
-	end(s, e);
+		e = task_proc_adopt(s->proc, pid_file);
+	if (!e && s->console.listen_fd >= 0)
+		task_console_receive(&s->console, s->proc->task->set->env->loop, terminal_came, s);
+	else
+		started(s, e);
 }
 
 static struct dv_err *write_process(struct task_proc *proc)

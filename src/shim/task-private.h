@@ -151,6 +151,9 @@ struct task_console {
 	char path[64]; /* for --console-socket */
 };
 struct dv_err *task_console_open(struct task *task, struct task_console *ret) DV_CHECK;
-/* The master, the caller's. The runtime has ended, so it is there or will not come. */
-struct dv_err *task_console_receive(struct task_console *console, int *ret_fd) DV_CHECK;
+/* Once, from the loop; @take_master -1: @take_e. */
+typedef void (*task_console_fn)(void *arg, struct dv_err *take_e, int take_master);
+/* The runtime has ended, so the master is there, or will not come. @console stays until @done. */
+void task_console_receive(struct task_console *console, uv_loop_t *loop, task_console_fn done,
+			  void *arg);
 void task_console_close(struct task_console *console);

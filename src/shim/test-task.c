@@ -328,6 +328,30 @@ Test(task, exec_whose_terminal_never_comes_is_over)
 	T_STR(fx.events.data, "create c1, start c1, exec-added e1, exit c1=137");
 }
 
+/* Nothing else waits for it. */
+Test(task, terminal_is_waited_for_in_the_loop)
+{
+	enum dv_code code = DV_UNKNOWN;
+	struct task_proc *e1;
+
+	bring_to("c1", TASK_RUNNING);
+	T_NULL(task_exec(proc("c1", ""), &(struct task_exec){ .exec_id = "e1",
+							      .stdio = { "", "", "", true },
+							      .process = "{}",
+							      .n_process = 2 }));
+	e1 = proc("c1", "e1");
+	task_submit(e1, &(struct task_request){ .op = TASK_START }, note, &code);
+	while (e1->pid == 0)
+		uv_run(&fx.loop, UV_RUN_ONCE);
+	T_INT(code, ==, DV_UNKNOWN); /* it has ended, and so has the runtime's call */
+	T_TRUE(e1->is_starting);
+	while (code == DV_UNKNOWN)
+		uv_run(&fx.loop, UV_RUN_ONCE);
+	T_INT(code, ==, DV_INTERNAL);
+	T_INT(ask("c1", "", TASK_KILL), ==, 0);
+	wait_for("c1", "");
+}
+
 /* The pid file has it, and then the runtime is stopped by the deadline. */
 Test(task, exec_that_was_in_time_but_not_its_runtime)
 {
