@@ -49,8 +49,8 @@ void cli_report(struct cli *cli, struct dv_err *take);
  * @fn for each of @args. Errors are reported as they come, the others are done all the same, and
  * *ret_status is 1 then.
  */
-typedef struct dv_err *(*cli_each_fn)(struct cli *cli, const void *opts, const char *arg);
-void cli_each(struct cli *cli, const void *opts, char **args, cli_each_fn fn, int *ret_status);
+typedef struct dv_err *(*cli_each_fn)(struct cli *cli, void *ctx, const char *arg);
+void cli_each(struct cli *cli, void *ctx, char **args, cli_each_fn fn, int *ret_status);
 
 /* Now, by the wall clock. */
 struct timespec cli_now(void);
@@ -58,4 +58,15 @@ struct timespec cli_now(void);
 /* dispatch.c: parses and runs. */
 struct dv_err *cli_dispatch(struct cli *cli, int argc, char **argv, int *ret_status) DV_CHECK;
 
+extern const struct dv_opt_verb cli_verb_events;
+extern const struct dv_opt_verb cli_verb_image_prune;
+extern const struct dv_opt_verb cli_verb_namespace_create;
+extern const struct dv_opt_verb cli_verb_namespace_inspect;
+extern const struct dv_opt_verb cli_verb_namespace_label;
+extern const struct dv_opt_verb cli_verb_namespace_ls;
+extern const struct dv_opt_verb cli_verb_namespace_rm;
+extern const struct dv_opt_verb cli_verb_system_check;
+extern const struct dv_opt_verb cli_verb_system_df;
+extern const struct dv_opt_verb cli_verb_system_info;
+extern const struct dv_opt_verb cli_verb_system_repair;
 extern const struct dv_opt_verb cli_verb_version;

@@ -21,3 +21,10 @@ DV_DEFINE_CLEANUP(struct cli_inspect *, cli_inspect_free);
 struct dv_err *cli_inspect_add(struct cli_inspect *i, const char *json) DV_CHECK;
 /* Also nothing is an array. */
 struct dv_err *cli_inspect_print(struct cli_inspect *i) DV_CHECK;
+
+/* --format of verbs that inspect. */
+#define CLI_OPT_INSPECT_FORMAT(field_offset) \
+	{ \
+		.name = "format", .letter = 'f', .type = DV_OPT_STRING, .offset = (field_offset), \
+		.arg = "format", .help = "json, or a template such as {{.Name}}" \
+	}

@@ -34,7 +34,24 @@ static const struct dv_opt options[] = {
 	DV_OPT_END,
 };
 
-static const struct dv_opt_verb *const verbs[] = { &cli_verb_version, NULL };
+/* In the order of help texts. */
+static const struct dv_opt_verb *const verbs[] = {
+	/* alone, or in the group "container" as well */
+	&cli_verb_events,
+	&cli_verb_version,
+	&cli_verb_system_info,
+	/* in groups */
+	&cli_verb_image_prune,
+	&cli_verb_namespace_create,
+	&cli_verb_namespace_inspect,
+	&cli_verb_namespace_label,
+	&cli_verb_namespace_ls,
+	&cli_verb_namespace_rm,
+	&cli_verb_system_check,
+	&cli_verb_system_df,
+	&cli_verb_system_repair,
+	NULL,
+};
 
 static const struct dv_opt_group groups[] = {
 	{ "container", "Manage containers" },
