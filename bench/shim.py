@@ -466,7 +466,7 @@ def main():
         place = bench.Place()
         place.make_rootfs()
         place.make_bundles(args.davit)
-        api = ttrpc.Api(TOP / "api", place.top)
+        api = ttrpc.Api.compile(TOP / "api", place.top)
         peers = find_peers(args, place, api, Sink(api, place.top))
         bench.print_conditions(args.rounds, args.settle / 1000)
         if peers:

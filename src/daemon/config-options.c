@@ -78,6 +78,8 @@ const struct config_option config_options[] = {
 	  .help = "More of the environment of shims: \"NAME=value\"." },
 	{ "shim.start_timeout", CONFIG_DURATION, FIELD(shim_start_ns),
 	  .help = "How long a shim may take to start." },
+	{ "shim.create_timeout", CONFIG_DURATION, FIELD(shim_create_ns),
+	  .help = "How long a shim may take to create a container, hooks and all." },
 	{ "shim.load_timeout", CONFIG_DURATION, FIELD(shim_load_ns),
 	  .help = "How long a shim that an earlier daemon left may take to answer." },
 	{ "shim.cleanup_timeout", CONFIG_DURATION, FIELD(shim_cleanup_ns),

@@ -2,15 +2,20 @@
 /*
  * Tasks.Create:
  *
+ *	loop	waits, if there may be a task of that name: until an earlier daemon's were looked
+ *		for, until the end of one that is going
  *	worker	the container's record, the shim's program, the bundle
  *	loop	`start` of the shim, unless the client names one that runs
  *	worker	bootstrap.json: from here on a daemon that is started anew finds the shim
  *	loop	Create of the shim
  *
- * Nothing of it waits for the client: if it has gone by the end, the task is undone. So a client that
- * tries again finds either no task, or one that is complete.
+ * When the client goes, or its deadline or ours has passed, the task is undone: the shim goes, killed if
+ * need be, and so does what it has made. A client that tries again finds either no task, or one that
+ * is complete. But a shim with other containers is not killed for one that it is slow with: then
+ * the answer is waited for.
  */
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include "api/containerd/tasks.pb-c.h"
@@ -31,6 +36,8 @@ struct creating {
 	const CreateRequest *req;
 	struct task *t;
 	struct dv_err *e;
+	struct tasks_sleeper sleeper;
+	bool is_undoing;
 	/* Found by the worker. */
 	char *shim_binary, *bundle; /* heap */
 	ProtobufCBinaryData options; /* an encoded Any */
@@ -124,8 +131,11 @@ static void save_run(void *arg)
 {
 	struct creating *cr = arg;
 	const struct task *t = cr->t;
+	struct bundle_info info = { .address = t->address,
+				    .version = t->version,
+				    .is_foreign = t->has_foreign_shim };
 
-	cr->e = bundle_save(t->bundle, t->address, t->version);
+	cr->e = bundle_save(t->bundle, &info);
 }
 
 /* ---- the end ------------------------------------------------------------------------------------- */
@@ -134,6 +144,7 @@ static void fail(struct creating *cr)
 {
 	struct task *t = dv_steal(&cr->t);
 
+	grpc_call_on_cancel(cr->c.grpc, NULL, NULL);
 	grpc_fail(cr->c.grpc, dv_err_wrap(cr->e, "create task %s", t->id));
 	task_unref(t);
 }
@@ -145,15 +156,25 @@ static void undone(void *arg)
 
 static void undo(struct creating *cr, struct dv_err *take_e)
 {
+	if (cr->is_undoing) { /* an answer that comes too late */
+		dv_err_free(take_e);
+		return;
+	}
+	cr->is_undoing = true;
 	cr->e = take_e;
 	task_end(cr->t, &(struct task_end){ .needs_delete = true, .done = undone, .arg = cr });
+}
+
+static struct dv_err *client_has_gone(void)
+{
+	return dv_err_new(DV_CANCELLED, "the client has gone");
 }
 
 static void on_undo_deleted(void *arg, struct dv_err *take_e, const ProtobufCMessage *reply)
 {
 	(void)reply;
 	dv_err_free(take_e);
-	undo(arg, dv_err_new(DV_CANCELLED, "the client has gone"));
+	undo(arg, client_has_gone());
 }
 
 /* The container is there, and nobody wants it. */
@@ -170,6 +191,8 @@ static void undo_created(struct creating *cr)
 
 /* ---- the loop's part ------------------------------------------------------------------------------ */
 
+static void create(struct creating *cr);
+
 static void on_created(void *arg, struct dv_err *take_e, const ProtobufCMessage *msg)
 {
 	Containerd__Services__Tasks__V1__CreateTaskResponse reply =
@@ -178,7 +201,13 @@ static void on_created(void *arg, struct dv_err *take_e, const ProtobufCMessage 
 	struct task *t = cr->t;
 
 	DV_FAULT("task.create.created");
-	if (take_e) {
+	if (take_e && dv_err_code(take_e) == DV_UNIMPLEMENTED && t->version > 2) {
+		dv_err_free(take_e);
+		t->version = 2; /* a sandbox's shim may be older than it was said to be */
+		create(cr);
+		return;
+	}
+	if (take_e || cr->is_undoing) {
 		undo(cr, take_e);
 		return;
 	}
@@ -195,6 +224,7 @@ static void on_created(void *arg, struct dv_err *take_e, const ProtobufCMessage 
 	task_phase_set(t, TASK_LIVE);
 	reply.container_id = t->id;
 	reply.pid = t->last.pid;
+	grpc_call_on_cancel(cr->c.grpc, NULL, NULL);
 	grpc_reply(cr->c.grpc, &reply.base);
 	task_unref(t);
 }
@@ -205,8 +235,8 @@ static void create(struct creating *cr)
 		CONTAINERD__TASK__V2__CREATE_TASK_REQUEST__INIT;
 	struct task_call call = { .method = "Create",
 				  .msg = &req.base,
-				  .reply =
-					  &containerd__task__v2__create_task_response__descriptor };
+				  .reply = &containerd__task__v2__create_task_response__descriptor,
+				  .timeout_ns = cr->c.d->config->shim_create_ns };
 	const CreateRequest *from = cr->req;
 
 	req.id = cr->t->id;
@@ -226,6 +256,8 @@ static void save_done(void *arg)
 	struct creating *cr = arg;
 
 	DV_FAULT("task.create.address-saved");
+	if (!cr->e && grpc_call_is_cancelled(cr->c.grpc))
+		cr->e = client_has_gone();
 	if (cr->e) {
 		undo(cr, cr->e);
 		return;
@@ -282,12 +314,69 @@ static void prepare_done(void *arg)
 		return;
 	}
 	task_log_open(t);
-	if (*cr->req->task_api_address)
+	if (grpc_call_is_cancelled(cr->c.grpc))
+		e = client_has_gone();
+	else if (*cr->req->task_api_address)
 		e = join_shim(cr);
 	else
 		e = shim_start(t, cr->options.data, cr->options.len, on_started, cr);
 	if (e)
 		undo(cr, e);
+}
+
+static void on_cancel(void *arg)
+{
+	struct creating *cr = arg;
+	struct task *t = cr->t;
+
+	if (t->starting)
+		(void)io_child_kill(t->starting, SIGKILL); /* its end is waited for */
+	else if (t->client && !t->has_foreign_shim && !task_is_grouped(t))
+		undo(cr, client_has_gone());
+	/* Otherwise it is seen at the next step. */
+}
+
+/* ---- before it begins ----------------------------------------------------------------------------- */
+
+static void begin(void *arg);
+
+static void sleep_cancelled(void *arg)
+{
+	struct creating *cr = arg;
+
+	tasks_sleep_end(&cr->sleeper);
+	grpc_fail(cr->c.grpc, client_has_gone());
+}
+
+/* May there be a task of that name soon, or none any more? */
+static bool must_wait(struct tasks *ts, const struct task *t)
+{
+	if (!t)
+		return !ts->is_scanned;
+	return t->phase == TASK_ENDING || (t->phase == TASK_LOADING && !t->is_mute);
+}
+
+static void begin(void *arg)
+{
+	struct creating *cr = arg;
+	struct tasks *ts = cr->c.d->tasks;
+	struct dv_err *e;
+
+	grpc_call_on_cancel(cr->c.grpc, NULL, NULL);
+	if (must_wait(ts, task_find(ts, cr->c.ns, cr->req->container_id))) {
+		cr->sleeper.fn = begin;
+		cr->sleeper.arg = cr;
+		grpc_call_on_cancel(cr->c.grpc, sleep_cancelled, cr);
+		tasks_sleep(ts, &cr->sleeper);
+		return;
+	}
+	e = task_add(ts, cr->c.ns, cr->req->container_id, TASK_CREATING, &cr->t);
+	if (e) {
+		grpc_fail(cr->c.grpc, e);
+		return;
+	}
+	grpc_call_on_cancel(cr->c.grpc, on_cancel, cr);
+	io_work_submit(cr->c.d->fast, prepare_run, prepare_done, cr);
 }
 
 void tasks_create(struct grpc_call *call, const ProtobufCMessage *msg, void *arg)
@@ -303,11 +392,8 @@ void tasks_create(struct grpc_call *call, const ProtobufCMessage *msg, void *arg
 		e = meta_id_check("container id", req->container_id);
 	if (!e && req->checkpoint && *req->checkpoint->digest)
 		e = dv_err_new(DV_UNIMPLEMENTED, "not supported yet: restoring a checkpoint");
-	if (!e)
-		e = task_add(d->tasks, cr->c.ns, req->container_id, TASK_CREATING, &cr->t);
-	if (e) {
+	if (e)
 		grpc_fail(call, e);
-		return;
-	}
-	io_work_submit(d->fast, prepare_run, prepare_done, cr);
+	else
+		begin(cr);
 }

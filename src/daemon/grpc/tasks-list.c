@@ -73,7 +73,7 @@ static void on_state(void *arg, struct dv_err *take_e, const ProtobufCMessage *m
 	reply_process(op, &p);
 }
 
-static void get(struct tasks_op *op)
+TASKS_METHOD(GetRequest, get)
 {
 	const Containerd__Services__Tasks__V1__GetRequest *from =
 		(const Containerd__Services__Tasks__V1__GetRequest *)op->req;
@@ -90,9 +90,7 @@ static void get(struct tasks_op *op)
 
 void tasks_get(struct grpc_call *call, const ProtobufCMessage *req, void *arg)
 {
-	tasks_op_begin(call, arg, req,
-		       ((const Containerd__Services__Tasks__V1__GetRequest *)req)->container_id,
-		       get);
+	get(call, req, arg);
 }
 
 /* ---- List --------------------------------------------------------------------------------------- */
@@ -101,7 +99,7 @@ struct listing {
 	struct daemon_call c;
 	Process **items;
 	size_t n_items;
-	struct tasks_loaded loaded;
+	struct tasks_sleeper loaded;
 };
 
 static void list_one(void *arg, struct task *t)
@@ -299,7 +297,7 @@ static void wait_cancelled(void *arg)
 	tasks_op_fail(w->op, dv_err_new(DV_CANCELLED, "the client has gone"));
 }
 
-static void wait_begin(struct tasks_op *op)
+TASKS_METHOD(WaitRequest, wait_begin)
 {
 	const char *exec_id =
 		((const Containerd__Services__Tasks__V1__WaitRequest *)op->req)->exec_id;
@@ -321,7 +319,5 @@ static void wait_begin(struct tasks_op *op)
 
 void tasks_wait(struct grpc_call *call, const ProtobufCMessage *req, void *arg)
 {
-	tasks_op_begin(call, arg, req,
-		       ((const Containerd__Services__Tasks__V1__WaitRequest *)req)->container_id,
-		       wait_begin);
+	wait_begin(call, req, arg);
 }

@@ -14,107 +14,6 @@
 #define TYPE(name)	 Containerd__Services__Tasks__V1__##name
 #define DESCRIPTOR(name) containerd__services__tasks__v1__##name##__descriptor
 
-/* ---- one task's call ------------------------------------------------------------------------------ */
-
-void tasks_op_fail(struct tasks_op *op, struct dv_err *take_e)
-{
-	struct task *t = dv_steal(&op->t);
-
-	grpc_fail(op->c.grpc, take_e);
-	task_unref(t);
-}
-
-void tasks_op_reply(struct tasks_op *op, const ProtobufCMessage *msg)
-{
-	struct task *t = dv_steal(&op->t);
-
-	grpc_reply(op->c.grpc, msg);
-	task_unref(t);
-}
-
-uint64_t tasks_op_timeout(const struct tasks_op *op, uint64_t max)
-{
-	uint64_t deadline = grpc_call_deadline(op->c.grpc), now = uv_hrtime(), left;
-
-	if (deadline == 0)
-		return max;
-	left = deadline > now ? deadline - now : 1;
-	return max ? DV_MIN(left, max) : left;
-}
-
-static void op_go(struct tasks_op *op)
-{
-	struct task *t = task_find(op->c.d->tasks, op->c.ns, op->id);
-
-	if (t && t->phase == TASK_LOADING) {
-		tasks_op_fail(op, dv_err_new(DV_UNAVAILABLE,
-					     "task %s: its shim does not answer yet", op->id));
-		return;
-	}
-	if (!t || t->phase != TASK_LIVE) {
-		tasks_op_fail(op, dv_err_new(DV_NOT_FOUND,
-					     "no running task found: task %s not found", op->id));
-		return;
-	}
-	op->t = task_ref(t);
-	op->go(op);
-}
-
-static void op_loaded(void *arg)
-{
-	op_go(arg);
-}
-
-static bool is_loading(struct tasks_op *op)
-{
-	struct tasks *ts = op->c.d->tasks;
-	const struct task *t = task_find(ts, op->c.ns, op->id);
-
-	return t ? t->phase == TASK_LOADING : !ts->is_scanned;
-}
-
-void tasks_op_begin(struct grpc_call *call, struct daemon *d, const ProtobufCMessage *req,
-		    const char *id, void (*go)(struct tasks_op *op))
-{
-	struct tasks_op *op = dv_arena_new(grpc_call_arena(call), struct tasks_op);
-	struct dv_err *e = daemon_call_begin(call, d, true, &op->c);
-
-	if (e) {
-		grpc_fail(call, e);
-		return;
-	}
-	op->req = req;
-	op->id = id;
-	op->go = go;
-	op->loaded.fn = op_loaded;
-	op->loaded.arg = op;
-	if (is_loading(op))
-		tasks_when_loaded(d->tasks, &op->loaded);
-	else
-		op_go(op);
-}
-
-static void op_answer(void *arg, struct dv_err *take_e, const ProtobufCMessage *reply)
-{
-	struct tasks_op *op = arg;
-
-	if (take_e)
-		tasks_op_fail(op, take_e);
-	else
-		tasks_op_reply(op, op->convert ? op->convert(op, reply) : NULL);
-}
-
-void tasks_op_pass(struct tasks_op *op, const struct task_call *call,
-		   const ProtobufCMessage *(*convert)(struct tasks_op *op,
-						      const ProtobufCMessage *reply))
-{
-	struct task_call c = *call;
-
-	op->convert = convert;
-	c.timeout_ns = tasks_op_timeout(op, 0);
-	task_call(op->t, &c, op_answer, op);
-}
-
 static void set_status(struct task *t, Containerd__V1__Types__Status status)
 {
 	/* The end may have been told before the answer came. */
@@ -122,18 +21,7 @@ static void set_status(struct task *t, Containerd__V1__Types__Status status)
 		t->last.status = status;
 }
 
-/*
- * METHOD(Start, start, StartRequest): the function of the table, which finds the task and calls
- * start_go() with `from`, the request.
- */
-#define METHOD(Type, name) \
-	static void name##_go(struct tasks_op *op); \
-	static void name(struct grpc_call *call, const ProtobufCMessage *req, void *arg) \
-	{ \
-		tasks_op_begin(call, arg, req, ((const TYPE(Type) *)req)->container_id, \
-			       name##_go); \
-	} \
-	static void name##_go(struct tasks_op *op)
+#define METHOD(Type, name) TASKS_METHOD(Type, name)
 
 /* ---- Start ----------------------------------------------------------------------------------------- */
 
@@ -161,99 +49,6 @@ METHOD(StartRequest, start)
 	req.id = op->t->id;
 	req.exec_id = from->exec_id;
 	tasks_op_pass(op, &call, started);
-}
-
-/* ---- Delete ---------------------------------------------------------------------------------------- */
-
-typedef Containerd__Task__V2__DeleteResponse ShimDeleted;
-
-static const ProtobufCMessage *deleted(struct tasks_op *op, const ProtobufCMessage *msg)
-{
-	const ShimDeleted *r = (const ShimDeleted *)msg;
-	TYPE(DeleteResponse) *reply = dv_arena_new(op->c.arena, TYPE(DeleteResponse));
-	struct timespec at;
-
-	containerd__services__tasks__v1__delete_response__init(reply);
-	reply->pid = r->pid;
-	reply->exit_status = r->exit_status;
-	if (r->exited_at && pb_timestamp_to(r->exited_at->seconds, r->exited_at->nanos, &at))
-		reply->exited_at = convert_time_out(&at, op->c.arena);
-	return &reply->base;
-}
-
-struct deleting {
-	struct tasks_op *op;
-	struct dv_err *e;
-	const ProtobufCMessage *reply;
-};
-
-static void task_ended(void *arg)
-{
-	struct deleting *del = arg;
-
-	if (del->e)
-		tasks_op_fail(del->op, del->e);
-	else
-		tasks_op_reply(del->op, del->reply);
-}
-
-static void on_task_deleted(void *arg, struct dv_err *take_e, const ProtobufCMessage *msg)
-{
-	struct deleting *del = arg;
-	struct task *t = del->op->t;
-
-	/* The shim does not know it (any more): what is left of it goes all the same. */
-	if ((take_e && dv_err_code(take_e) != DV_NOT_FOUND) || t->phase != TASK_LIVE) {
-		tasks_op_fail(del->op, take_e ? take_e
-					      : dv_err_new(DV_NOT_FOUND,
-							   "task %s: has been deleted", t->id));
-		return;
-	}
-	del->e = take_e;
-	if (!take_e)
-		del->reply = deleted(del->op, msg);
-	task_end(t, &(struct task_end){
-			    .needs_delete = take_e != NULL, .done = task_ended, .arg = del });
-}
-
-METHOD(DeleteTaskRequest, delete_task)
-{
-	struct deleting *del = dv_arena_new(op->c.arena, struct deleting);
-	Containerd__Task__V2__DeleteRequest req = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
-	struct task_call call = { .method = "Delete",
-				  .msg = &req.base,
-				  .reply = &containerd__task__v2__delete_response__descriptor,
-				  .timeout_ns = tasks_op_timeout(op, 0) };
-
-	del->op = op;
-	req.id = op->t->id;
-	task_call(op->t, &call, on_task_deleted, del);
-}
-
-static const ProtobufCMessage *deleted_process(struct tasks_op *op, const ProtobufCMessage *msg)
-{
-	TYPE(DeleteResponse) *reply = (TYPE(DeleteResponse) *)deleted(op, msg);
-
-	reply->id = ((const TYPE(DeleteProcessRequest) *)op->req)->exec_id;
-	return &reply->base;
-}
-
-METHOD(DeleteProcessRequest, delete_process)
-{
-	const TYPE(DeleteProcessRequest) *from = (const TYPE(DeleteProcessRequest) *)op->req;
-	Containerd__Task__V2__DeleteRequest req = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
-	struct task_call call = { .method = "Delete",
-				  .msg = &req.base,
-				  .reply = &containerd__task__v2__delete_response__descriptor };
-
-	if (!*from->exec_id) {
-		tasks_op_fail(op, dv_err_new(DV_INVALID, "delete process of task %s: no exec id",
-					     op->t->id));
-		return;
-	}
-	req.id = op->t->id;
-	req.exec_id = from->exec_id;
-	tasks_op_pass(op, &call, deleted_process);
 }
 
 /* ---- what has an empty answer ----------------------------------------------------------------------- */
@@ -370,20 +165,16 @@ METHOD(CheckpointTaskRequest, checkpoint)
 
 /* ---- ListPids ---------------------------------------------------------------------------------------- */
 
-static void on_pids(void *arg, struct dv_err *take_e, const ProtobufCMessage *msg)
+static const ProtobufCMessage *listed(struct tasks_op *op, const ProtobufCMessage *msg)
 {
 	const Containerd__Task__V2__PidsResponse *r =
 		(const Containerd__Task__V2__PidsResponse *)msg;
-	TYPE(ListPidsResponse) reply = CONTAINERD__SERVICES__TASKS__V1__LIST_PIDS_RESPONSE__INIT;
-	struct tasks_op *op = arg;
+	TYPE(ListPidsResponse) *reply = dv_arena_new(op->c.arena, TYPE(ListPidsResponse));
 
-	if (take_e) {
-		tasks_op_fail(op, take_e);
-		return;
-	}
-	reply.processes = r->processes;
-	reply.n_processes = r->n_processes;
-	tasks_op_reply(op, &reply.base);
+	containerd__services__tasks__v1__list_pids_response__init(reply);
+	reply->processes = r->processes;
+	reply->n_processes = r->n_processes;
+	return &reply->base;
 }
 
 METHOD(ListPidsRequest, list_pids)
@@ -391,18 +182,17 @@ METHOD(ListPidsRequest, list_pids)
 	Containerd__Task__V2__PidsRequest req = CONTAINERD__TASK__V2__PIDS_REQUEST__INIT;
 	struct task_call call = { .method = "Pids",
 				  .msg = &req.base,
-				  .reply = &containerd__task__v2__pids_response__descriptor,
-				  .timeout_ns = tasks_op_timeout(op, 0) };
+				  .reply = &containerd__task__v2__pids_response__descriptor };
 
 	req.id = op->t->id;
-	task_call(op->t, &call, on_pids, op);
+	tasks_op_pass(op, &call, listed);
 }
 
 static const struct grpc_method methods[] = {
 	{ "Create", &DESCRIPTOR(create_task_request), tasks_create },
 	{ "Start", &DESCRIPTOR(start_request), start },
-	{ "Delete", &DESCRIPTOR(delete_task_request), delete_task },
-	{ "DeleteProcess", &DESCRIPTOR(delete_process_request), delete_process },
+	{ "Delete", &DESCRIPTOR(delete_task_request), tasks_delete },
+	{ "DeleteProcess", &DESCRIPTOR(delete_process_request), tasks_delete_process },
 	{ "Get", &DESCRIPTOR(get_request), tasks_get, .is_read_only = true },
 	{ "List", &DESCRIPTOR(list_tasks_request), tasks_list, .is_read_only = true },
 	{ "Kill", &DESCRIPTOR(kill_request), kill_task },

@@ -20,6 +20,9 @@
 
 enum { FILE_MAX = 64 << 10 };
 
+/* In bootstrap.json, whose other keys are containerd's. */
+#define FOREIGN_KEY "io.davit.foreign"
+
 static struct dv_err *write_atomically(const char *path, const char *name, const void *p, size_t n)
 {
 	DV_CLEANUP(dv_freep) char *temporary = dv_printf("%s/.%s", path, name);
@@ -100,17 +103,19 @@ struct dv_err *bundle_new(const struct bundle_opts *opts, char **ret_path)
 	return NULL;
 }
 
-struct dv_err *bundle_save(const char *path, const char *address, unsigned version)
+struct dv_err *bundle_save(const char *path, const struct bundle_info *info)
 {
 	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf text = DV_STRBUF_INIT;
-	DV_CLEANUP(dv_freep) char *uri = dv_printf("unix://%s", address);
+	DV_CLEANUP(dv_freep) char *uri = dv_printf("unix://%s", info->address);
 	struct dv_jw w;
 
 	dv_jw_init(&w, &text, NULL);
 	dv_jw_object_begin(&w, NULL);
-	dv_jw_uint(&w, "version", version);
+	dv_jw_uint(&w, "version", info->version);
 	dv_jw_string(&w, "address", uri);
 	dv_jw_string(&w, "protocol", "ttrpc");
+	if (info->is_foreign)
+		dv_jw_bool(&w, FOREIGN_KEY, true);
 	dv_jw_object_end(&w);
 	return write_atomically(path, "bootstrap.json", text.data, text.len);
 }
@@ -134,6 +139,8 @@ static void load_bootstrap(const char *text, size_t n, struct bundle_info *info)
 		address += strlen("unix://");
 	info->address = dv_strdup(address);
 	info->version = version == 3 ? 3 : 2;
+	info->is_foreign = dv_json_type(dv_json_get(doc, FOREIGN_KEY)) == DV_JSON_BOOL &&
+			   dv_json_bool(dv_json_get(doc, FOREIGN_KEY));
 }
 
 void bundle_load(const char *path, struct bundle_info *ret)

@@ -227,6 +227,7 @@ static void ended(void *arg, const struct io_child_result *r)
 {
 	struct run *run = arg;
 
+	run->t->starting = NULL;
 	if (run->started)
 		start_ended(run, r);
 	else
@@ -245,7 +246,7 @@ static struct run *run_new(struct task *t, const char *action)
 	return run;
 }
 
-static struct dv_err *run_begin(struct run *run, uint64_t timeout_ns)
+static struct dv_err *run_begin(struct run *run, uint64_t timeout_ns, struct io_child **ret_child)
 {
 	struct io_child_opts opts = {
 		.path = run->t->shim_binary,
@@ -258,7 +259,7 @@ static struct dv_err *run_begin(struct run *run, uint64_t timeout_ns)
 		.has_new_group = true,
 	};
 
-	return io_child_run(run->t->ts->d->loop, &opts, ended, run, NULL);
+	return io_child_run(run->t->ts->d->loop, &opts, ended, run, ret_child);
 }
 
 /* No pipe: somebody would have to fill it. */
@@ -285,7 +286,7 @@ struct dv_err *shim_start(struct task *t, const void *options, size_t n, shim_st
 	run->arg = arg;
 	e = shim_input(options, n, &run->input);
 	if (!e)
-		e = run_begin(run, t->ts->d->config->shim_start_ns);
+		e = run_begin(run, t->ts->d->config->shim_start_ns, &t->starting);
 	if (e)
 		run_free(run);
 	return dv_err_wrap(e, "start shim %s", t->shim_binary);
@@ -306,7 +307,7 @@ void shim_delete(struct task *t, shim_deleted_fn fn, void *arg)
 	run->deleted = fn;
 	run->arg = arg;
 	if (t->shim_binary)
-		run->failure = run_begin(run, t->ts->d->config->shim_cleanup_ns);
+		run->failure = run_begin(run, t->ts->d->config->shim_cleanup_ns, NULL);
 	else
 		run->failure = dv_err_new(DV_NOT_FOUND, "the shim's program is not known");
 	if (run->failure)

@@ -3,6 +3,7 @@
  * The end of a task, step by step; each of them may fail, and the next one follows:
  *
  *	Shutdown of the shim (if it can be asked)
+ *	kill -9, if it does not go (and no other task is with it)
  *	`delete` of its program (if it may have left something)
  *	events for what nobody else will tell (if it was lost)
  *	the bundle is removed, by a worker
@@ -18,12 +19,18 @@
 
 typedef Containerd__Task__V2__DeleteResponse DeleteResponse;
 
-enum { STATUS_KILLED = 137 };
+enum {
+	STATUS_KILLED = 137,
+	PATIENCE_MS = 1000, /* for a shim that has said that it will go */
+};
 
 struct ending {
 	struct task *t;
 	struct task_end how;
 	struct dv_err *e; /* of the bundle's removal */
+	int patience_ms;
+	bool is_hung; /* the shim */
+	unsigned n_killed;
 };
 
 static void remove_run(void *arg)
@@ -116,6 +123,34 @@ static void step_delete(struct ending *end)
 		step_bundle(end);
 }
 
+static void kill_run(void *arg)
+{
+	struct ending *end = arg;
+
+	end->n_killed = shim_kill(end->t->bundle, end->t->id, end->patience_ms);
+}
+
+static void kill_done(void *arg)
+{
+	struct ending *end = arg;
+	struct task *t = end->t;
+
+	if (end->n_killed)
+		dv_log(t->ts->d->log, DV_WARN, "task %s/%s: its shim was killed", t->ns, t->id);
+	step_delete(end);
+}
+
+static void step_kill(struct ending *end)
+{
+	struct task *t = end->t;
+	bool is_odd = end->how.is_lost || end->how.needs_delete || end->is_hung;
+
+	if (is_odd && !t->has_foreign_shim && !task_is_grouped(t))
+		io_work_submit(t->ts->d->slow, kill_run, kill_done, end);
+	else
+		step_delete(end);
+}
+
 static void on_shut_down(void *arg, struct dv_err *take_e, const ProtobufCMessage *reply)
 {
 	struct ending *end = arg;
@@ -127,8 +162,10 @@ static void on_shut_down(void *arg, struct dv_err *take_e, const ProtobufCMessag
 	if (take_e && dv_err_code(take_e) != DV_UNAVAILABLE)
 		dv_log(t->ts->d->log, DV_WARN, "task %s/%s: shut its shim down: %s", t->ns, t->id,
 		       dv_err_message(take_e));
+	end->is_hung = take_e && dv_err_code(take_e) == DV_DEADLINE;
+	end->patience_ms = take_e ? 0 : PATIENCE_MS;
 	dv_err_free(take_e);
-	step_delete(end);
+	step_kill(end);
 }
 
 void task_end(struct task *t, const struct task_end *how)
@@ -147,5 +184,5 @@ void task_end(struct task *t, const struct task_end *how)
 	if (t->client && !how->is_lost && !t->has_foreign_shim)
 		task_call(t, &call, on_shut_down, end);
 	else
-		step_delete(end);
+		step_kill(end);
 }

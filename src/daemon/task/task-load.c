@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tasks that an earlier daemon left. A worker looks through the bundles, a few hundred a message;
- * then all shims are asked at once, and who does not answer in time is cleaned up after. Nobody
- * else waits: a call for such a task waits for that task alone, a list for a second at most.
+ * Tasks that an earlier daemon left. A worker looks through the bundles, then all shims are asked at
+ * once. What is left of a shim is cleaned up when nobody listens on its socket, or when it does not
+ * know the container; one that is slow, stopped or confused has a healthy container for all that we
+ * know, and is asked again and again, with growing pauses.
+ *
+ * Nobody else waits: a call for such a task waits for that task's first answer alone, and a list for
+ * a second after the start at most.
  */
 
 #include <dirent.h>
@@ -10,16 +14,25 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/str.h"
 #include "rpc/pb.h"
 #include "store/meta.h"
 #include "sys/file.h"
+#include "sys/sock.h"
 #include "task-private.h"
 
 typedef Containerd__Task__V2__StateResponse StateResponse;
 
-enum { LIST_WAIT_MS = 1000 };
+enum { LIST_WAIT_MS = 1000, PAUSE_MS = 250, PAUSE_MAX_MS = 30000 };
+
+/* The pause before a shim is asked again. */
+struct task_asking {
+	uv_timer_t timer;
+	struct task *t; /* NULL: it is over */
+	uint64_t pause_ms;
+};
 
 struct found {
 	struct found *next;
@@ -113,6 +126,85 @@ static void keep(char **to, const char *from)
 	*to = dv_strdup(from);
 }
 
+static void ask(struct task *t);
+
+static void on_asking_closed(uv_handle_t *handle)
+{
+	free(dv_container_of((uv_timer_t *)(void *)handle, struct task_asking, timer));
+}
+
+void task_load_stop(struct task *t)
+{
+	struct task_asking *a = dv_steal(&t->asking);
+
+	if (!a)
+		return;
+	a->t = NULL;
+	uv_close((uv_handle_t *)&a->timer, on_asking_closed);
+}
+
+static void on_pause(uv_timer_t *timer)
+{
+	ask(dv_container_of(timer, struct task_asking, timer)->t);
+}
+
+/* Calls for it are told so from now on, and lists have waited for it long enough. */
+static void become_mute(struct task *t)
+{
+	if (t->is_mute)
+		return;
+	t->is_mute = true;
+	t->ts->n_loading--;
+	tasks_wake(t->ts);
+	tasks_load_check(t->ts);
+}
+
+static void ask_later(struct task *t)
+{
+	struct task_asking *a = t->asking;
+
+	if (!a) {
+		a = t->asking = dv_new(struct task_asking);
+		a->t = t;
+		a->pause_ms = PAUSE_MS;
+		(void)uv_timer_init(t->ts->d->loop, &a->timer);
+	}
+	(void)uv_timer_start(&a->timer, on_pause, a->pause_ms, 0);
+	a->pause_ms = DV_MIN(a->pause_ms * 2, (uint64_t)PAUSE_MAX_MS);
+}
+
+/* Nobody listens there: no call could say that with certainty. */
+static bool is_gone(const struct task *t)
+{
+	DV_CLEANUP(sys_closep) int fd = sys_unix_connect_nonblock(t->address);
+
+	return fd == -ECONNREFUSED || fd == -ENOENT;
+}
+
+static void on_no_state(struct task *t, struct dv_err *e)
+{
+	bool is_stranger = dv_err_code(e) == DV_NOT_FOUND;
+
+	if (dv_err_code(e) == DV_UNIMPLEMENTED && t->version > 2) {
+		t->version = 2; /* of a record that an older shim, or daemon, has written */
+		ask(t);
+		return;
+	}
+	if (is_stranger || is_gone(t)) {
+		dv_log(t->ts->d->log, DV_WARN, "task %s/%s: its shim: %s; cleaning up", t->ns,
+		       t->id, dv_err_message(e));
+		/* A shim that answers, and knows nothing of the container, is one that leaked. */
+		task_end(t, &(struct task_end){ .is_lost = !is_stranger, .needs_delete = true });
+		return;
+	}
+	if (!t->is_mute)
+		dv_log(t->ts->d->log, DV_WARN,
+		       "task %s/%s: its shim does not answer, and is asked again: %s", t->ns, t->id,
+		       dv_err_message(e));
+	become_mute(t);
+	ask_later(t);
+}
+
 static void on_state(void *arg, struct dv_err *take_e, const ProtobufCMessage *reply)
 {
 	DV_CLEANUP(dv_err_freep) struct dv_err *e = take_e;
@@ -122,12 +214,7 @@ static void on_state(void *arg, struct dv_err *take_e, const ProtobufCMessage *r
 	if (t->phase != TASK_LOADING)
 		return;
 	if (e) {
-		/* A shim that answers, and knows nothing of the container, is one that leaked. */
-		bool is_alive = dv_err_code(e) == DV_NOT_FOUND;
-
-		dv_log(t->ts->d->log, DV_WARN, "task %s/%s: its shim: %s; cleaning up", t->ns,
-		       t->id, dv_err_message(e));
-		task_end(t, &(struct task_end){ .is_lost = !is_alive, .needs_delete = true });
+		on_no_state(t, e);
 		return;
 	}
 	t->last.status = r->status;
@@ -141,32 +228,43 @@ static void on_state(void *arg, struct dv_err *take_e, const ProtobufCMessage *r
 	keep(&t->stdio[1], r->stdout);
 	keep(&t->stdio[2], r->stderr);
 	t->is_terminal = r->terminal;
+	if (t->is_mute)
+		dv_log(t->ts->d->log, DV_INFO, "task %s/%s: its shim answers", t->ns, t->id);
 	task_phase_set(t, TASK_LIVE);
 }
 
-static void load(struct tasks *ts, struct found *f)
+static void ask(struct task *t)
 {
 	Containerd__Task__V2__StateRequest req = CONTAINERD__TASK__V2__STATE_REQUEST__INIT;
 	struct task_call call = { .method = "State",
 				  .msg = &req.base,
 				  .reply = &containerd__task__v2__state_response__descriptor,
-				  .timeout_ns = ts->d->config->shim_load_ns };
+				  .timeout_ns = t->ts->d->config->shim_load_ns };
+
+	req.id = t->id;
+	task_call(t, &call, on_state, t);
+}
+
+static void load(struct tasks *ts, struct found *f)
+{
 	struct task *t;
 	struct dv_err *e;
 
 	e = task_add(ts, f->ns, f->id, TASK_LOADING, &t);
-	if (e) { /* a client was faster */
+	if (e) { /* nobody is faster: who creates a task waits for us */
+		dv_log(ts->d->log, DV_ERROR, "%s", dv_err_message(e));
 		dv_err_free(e);
 		return;
 	}
 	t->address = dv_steal(&f->info.address);
 	t->shim_binary = dv_steal(&f->info.binary);
 	t->version = f->info.version;
+	/* Without a program on record it was not us who started it. */
+	t->has_foreign_shim = f->info.is_foreign || (t->address && !t->shim_binary);
 	if (t->address) {
 		task_log_open(t);
 		task_connect(t);
-		req.id = t->id;
-		task_call(t, &call, on_state, t);
+		ask(t);
 	} else {
 		/* The daemon died before the shim was there, or before it was on record. */
 		dv_log(ts->d->log, DV_WARN, "task %s/%s: was being created; cleaning up", t->ns,
@@ -192,9 +290,57 @@ static void scan_done(void *arg)
 		free(f);
 	}
 	s->ts->is_scanned = true;
-	tasks_load_check(s->ts);
+	if (!s->ts->is_freed) {
+		tasks_wake(s->ts);
+		tasks_load_check(s->ts);
+	}
 	free(s->dir);
 	free(s);
+}
+
+/* ---- who waits for it --------------------------------------------------------------------------- */
+
+static void release(struct tasks *ts)
+{
+	while (ts->loaded) {
+		struct tasks_sleeper *s = ts->loaded;
+
+		tasks_sleep_end(s);
+		s->fn(s->arg);
+	}
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct tasks *ts = dv_container_of(timer, struct tasks, load_timer);
+
+	ts->is_late = true;
+	release(ts);
+}
+
+static bool is_loaded(const struct tasks *ts)
+{
+	return ts->is_late || (ts->is_scanned && ts->n_loading == 0);
+}
+
+void tasks_load_check(struct tasks *ts)
+{
+	if (is_loaded(ts))
+		release(ts);
+}
+
+void tasks_load_end(struct tasks *ts)
+{
+	ts->is_late = true;
+	release(ts);
+}
+
+void tasks_when_loaded(struct tasks *ts, struct tasks_sleeper *s)
+{
+	if (is_loaded(ts))
+		s->fn(s->arg);
+	else
+		tasks_sleeper_add(&ts->loaded, s);
 }
 
 void tasks_load(struct tasks *ts)
@@ -203,46 +349,6 @@ void tasks_load(struct tasks *ts)
 
 	s->ts = ts;
 	s->dir = dv_strdup(ts->dir);
+	(void)uv_timer_start(&ts->load_timer, on_timer, LIST_WAIT_MS, 0);
 	io_work_submit(ts->d->fast, scan_run, scan_done, s);
-}
-
-/* ---- who waits for it --------------------------------------------------------------------------- */
-
-static void release(struct tasks *ts)
-{
-	while (ts->loaded) {
-		struct tasks_loaded *l = ts->loaded;
-
-		ts->loaded = l->next;
-		if (l->next)
-			l->next->prev = &ts->loaded;
-		l->fn(l->arg);
-	}
-	uv_timer_stop(&ts->load_timer);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-	release(dv_container_of(timer, struct tasks, load_timer));
-}
-
-void tasks_load_check(struct tasks *ts)
-{
-	if (ts->is_scanned && ts->n_loading == 0)
-		release(ts);
-}
-
-void tasks_when_loaded(struct tasks *ts, struct tasks_loaded *l)
-{
-	if (ts->is_scanned && ts->n_loading == 0) {
-		l->fn(l->arg);
-		return;
-	}
-	if (!ts->loaded)
-		(void)uv_timer_start(&ts->load_timer, on_timer, LIST_WAIT_MS, 0);
-	l->next = ts->loaded;
-	if (l->next)
-		l->next->prev = &l->next;
-	l->prev = &ts->loaded;
-	ts->loaded = l;
 }

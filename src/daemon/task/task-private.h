@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 #include "api/containerd/task.pb-c.h"
+#include "io/child.h"
 #include "rpc/ttrpc.h"
 #include "tasks.h"
 
@@ -65,6 +66,9 @@ struct task {
 	char *address; /* of the shim, without "unix://" */
 	unsigned version; /* of its task API */
 	bool has_foreign_shim; /* it is a sandbox's: not ours to shut down */
+	bool is_mute; /* LOADING, and its shim has not answered in time; it is asked again */
+	struct task_asking *asking; /* LOADING: between two questions (task-load.c) */
+	struct io_child *starting; /* `start`, while it runs */
 	struct ttrpc_client *client;
 	struct task_log *log; /* of the shim */
 	struct task_last last;
@@ -78,13 +82,16 @@ struct tasks {
 	struct daemon *d;
 	void *tree; /* of tasks, by namespace and id (search.h) */
 	size_t n_tasks;
-	size_t n_loading;
+	size_t n_loading; /* those that are mute apart */
 	size_t n_unsettled; /* CREATING, ENDING */
 	void (*settled)(void *arg);
 	void *settled_arg;
 	bool is_scanned; /* the state directory was looked through */
 	bool is_freed;
-	struct tasks_loaded *loaded; /* who waits for the end of loading */
+	bool is_late; /* the time in which lists wait for the end of loading is over */
+	struct tasks_sleeper *loaded; /* who waits for it */
+	struct tasks_sleeper *sleepers; /* who waits for any change */
+	bool is_waking;
 	uv_timer_t load_timer;
 	struct events_listener *listener;
 	char *dir;
@@ -103,6 +110,23 @@ struct task *task_unref(struct task *t); /* accepts NULL; always returns NULL */
 /* Sorted by namespace and id; each is LIVE or LOADING. */
 void tasks_each(struct tasks *ts, void (*fn)(void *arg, struct task *t), void *arg);
 void task_phase_set(struct task *t, enum task_phase phase);
+/* It has the same shim as another one that is not ENDING. */
+bool task_is_grouped(const struct task *t);
+
+/* Somebody who waits, in one list at a time. */
+struct tasks_sleeper {
+	struct tasks_sleeper *next, **prev;
+	void (*fn)(void *arg);
+	void *arg;
+};
+/*
+ * @fn is called once, later, when something has changed: a task has another phase, or is gone, or
+ * the state directory was looked through. Who wants to know more looks, and may come again.
+ */
+void tasks_sleep(struct tasks *ts, struct tasks_sleeper *s);
+void tasks_sleep_end(struct tasks_sleeper *s); /* without its callback; also of one that is awake */
+void tasks_wake(struct tasks *ts);
+void tasks_sleeper_add(struct tasks_sleeper **list, struct tasks_sleeper *s);
 
 /* ---- the bundle (bundle.c; for workers) ---- */
 
@@ -117,13 +141,13 @@ struct bundle_opts {
 
 /* DV_EXISTS. *ret_path is heap. */
 struct dv_err *bundle_new(const struct bundle_opts *opts, char **ret_path) DV_CHECK;
-/* bootstrap.json, as a whole or not at all. */
-struct dv_err *bundle_save(const char *path, const char *address, unsigned version) DV_CHECK;
-
 struct bundle_info {
 	char *address, *binary; /* heap, NULL: not there */
 	unsigned version;
+	bool is_foreign; /* the shim is a sandbox's */
 };
+/* bootstrap.json, as a whole or not at all; the binary is there already. */
+struct dv_err *bundle_save(const char *path, const struct bundle_info *info) DV_CHECK;
 void bundle_load(const char *path, struct bundle_info *ret);
 /* Unmounts rootfs and removes the tree. What cannot be removed is told and stays, hidden. */
 struct dv_err *bundle_remove(const char *path) DV_CHECK;
@@ -159,6 +183,12 @@ typedef void (*shim_deleted_fn)(void *arg, struct dv_err *take_e,
 /* Runs `delete` in the task's bundle. @fn is called later, also when it cannot be run. */
 void shim_delete(struct task *t, shim_deleted_fn fn, void *arg);
 
+/*
+ * For workers. The shim that was started in @bundle for @id, if it does not end within the time
+ * given. Returns how many processes were killed; they are dead.
+ */
+unsigned shim_kill(const char *bundle, const char *id, int patience_ms);
+
 /* ---- calls (task-call.c) ---- */
 
 struct task_call {
@@ -185,7 +215,7 @@ void task_waiters_fail(struct task *t, enum dv_code code, const char *why);
 /* ---- the end (task-end.c) ---- */
 
 struct task_end {
-	bool is_lost; /* the shim cannot be asked: run `delete`, tell its exit and deletion */
+	bool is_lost; /* the shim cannot be asked: kill it, run `delete`, tell exit and deletion */
 	bool needs_delete; /* the shim may know the container: run `delete` */
 	void (*done)(void *arg);
 	void *arg;
@@ -201,11 +231,9 @@ struct task_log *task_log_close(struct task_log *l);
 /* ---- what is there already (task-load.c) ---- */
 
 void tasks_load(struct tasks *ts);
-struct tasks_loaded {
-	struct tasks_loaded *next, **prev;
-	void (*fn)(void *arg);
-	void *arg;
-};
-/* @fn is called when no task is LOADING any more, or after a while; perhaps at once. */
-void tasks_when_loaded(struct tasks *ts, struct tasks_loaded *l);
+/* @s is called when no task is LOADING any more, or after a while; perhaps at once. */
+void tasks_when_loaded(struct tasks *ts, struct tasks_sleeper *s);
 void tasks_load_check(struct tasks *ts);
+void tasks_load_end(struct tasks *ts); /* whoever waits for it goes on */
+/* No more questions. */
+void task_load_stop(struct task *t);

@@ -114,14 +114,17 @@ struct dv_err *task_add(struct tasks *ts, const char *ns, const char *id, enum t
 
 void task_phase_set(struct task *t, enum task_phase phase)
 {
-	bool was_loading = t->phase == TASK_LOADING;
+	bool was_loading = t->phase == TASK_LOADING && !t->is_mute;
 
+	task_load_stop(t);
+	t->is_mute = false;
 	t->ts->n_unsettled -= is_unsettled(t->phase);
 	t->phase = phase;
 	t->ts->n_unsettled += is_unsettled(phase);
 	if (phase == TASK_LIVE)
 		task_watch(t);
 	check_settled(t->ts);
+	tasks_wake(t->ts);
 	if (was_loading && phase != TASK_LOADING) {
 		t->ts->n_loading--;
 		tasks_load_check(t->ts);
@@ -137,6 +140,7 @@ void task_remove(struct task *t)
 	t->ts->n_tasks--;
 	t->ts->n_unsettled -= is_unsettled(t->phase);
 	check_settled(t->ts);
+	tasks_wake(t->ts);
 	task_unref(t);
 }
 
@@ -161,6 +165,81 @@ void tasks_each(struct tasks *ts, void (*fn)(void *arg, struct task *t), void *a
 	twalk_r(ts->tree, visit, &each);
 }
 
+struct group {
+	const struct task *of;
+	bool has_other;
+};
+
+static void compare_shims(void *arg, struct task *t)
+{
+	struct group *g = arg;
+
+	if (t != g->of && t->phase != TASK_ENDING && t->address &&
+	    dv_streq(t->address, g->of->address))
+		g->has_other = true;
+}
+
+bool task_is_grouped(const struct task *t)
+{
+	struct group g = { .of = t };
+
+	if (t->address)
+		tasks_each(t->ts, compare_shims, &g);
+	return g.has_other;
+}
+
+/* ---- who waits ---------------------------------------------------------------------------------- */
+
+void tasks_sleeper_add(struct tasks_sleeper **list, struct tasks_sleeper *s)
+{
+	s->next = *list;
+	if (s->next)
+		s->next->prev = &s->next;
+	s->prev = list;
+	*list = s;
+}
+
+void tasks_sleep(struct tasks *ts, struct tasks_sleeper *s)
+{
+	tasks_sleeper_add(&ts->sleepers, s);
+}
+
+void tasks_sleep_end(struct tasks_sleeper *s)
+{
+	if (!s->prev)
+		return;
+	*s->prev = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	s->prev = NULL;
+}
+
+/* Who goes to sleep again meanwhile is not asked before the next change. */
+static void wake_all(void *arg)
+{
+	struct tasks *ts = arg;
+	struct tasks_sleeper *list = ts->sleepers;
+
+	ts->is_waking = false;
+	ts->sleepers = NULL;
+	if (list)
+		list->prev = &list;
+	while (list) {
+		struct tasks_sleeper *s = list;
+
+		tasks_sleep_end(s);
+		s->fn(s->arg);
+	}
+}
+
+void tasks_wake(struct tasks *ts)
+{
+	if (!ts->sleepers || ts->is_waking)
+		return;
+	ts->is_waking = true;
+	io_work_post(ts->d->fast, wake_all, ts);
+}
+
 /* ---- events ----------------------------------------------------------------------------------- */
 
 static const ProtobufCMessage *
@@ -183,7 +262,7 @@ static void set_status(struct tasks *ts, const char *ns, const char *id,
 {
 	struct task *t = task_find(ts, ns, id);
 
-	if (t && t->last.status != CONTAINERD__V1__TYPES__STATUS__STOPPED)
+	if (t && t->phase == TASK_LIVE && t->last.status != CONTAINERD__V1__TYPES__STATUS__STOPPED)
 		t->last.status = status;
 }
 
@@ -192,7 +271,8 @@ static void on_exit_event(struct tasks *ts, const char *ns, const Containerd__Ev
 	Containerd__Task__V2__WaitResponse r = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
 	struct task *t = task_find(ts, ns, ev->container_id);
 
-	if (!t || !dv_streq(ev->id, ev->container_id))
+	/* It may be about a task of this name that was before; what happens early, Wait tells. */
+	if (!t || !dv_streq(ev->id, ev->container_id) || ev->pid != t->last.pid)
 		return;
 	r.exit_status = ev->exit_status;
 	r.exited_at = ev->exited_at;
@@ -251,6 +331,8 @@ struct tasks *tasks_free(struct tasks *ts)
 	if (!ts)
 		return NULL;
 	ts->is_freed = true;
+	tasks_load_end(ts);
+	dv_assert(!ts->sleepers); /* their calls were cancelled */
 	while (ts->tree) {
 		struct task *t = task_ref(*(struct task **)ts->tree);
 

@@ -188,11 +188,20 @@ Test(bundle, life)
 	T_NULL(info.address);
 	T_STR(info.binary, "/usr/bin/shim");
 	free(info.binary);
-	T_INT(code_of(bundle_save(path, "/run/s/x", 3)), ==, 0);
+	info = (struct bundle_info){ .address = (char *)"/run/s/x", .version = 3 };
+	T_INT(code_of(bundle_save(path, &info)), ==, 0);
 	bundle_load(path, &info);
+	T_TRUE(!info.is_foreign);
 	T_STR(info.address, "/run/s/x");
 	T_STR(info.binary, "/usr/bin/shim");
 	T_INT(info.version, ==, 3);
+	free(info.address);
+	free(info.binary);
+	info = (struct bundle_info){ .address = (char *)"@x", .version = 2, .is_foreign = true };
+	T_INT(code_of(bundle_save(path, &info)), ==, 0);
+	bundle_load(path, &info);
+	T_STR(info.address, "@x");
+	T_TRUE(info.is_foreign);
 	free(info.address);
 	free(info.binary);
 

@@ -36,7 +36,7 @@ def api(session_dir):
     machine.need_program("protoc")
     if ttrpc.descriptor_pb2 is None:
         pytest.skip("no python3-protobuf on this machine (tools/setup test)")
-    return ttrpc.Api(TOP / "api", session_dir)
+    return ttrpc.Api.compile(TOP / "api", session_dir)
 
 
 @pytest.fixture

@@ -67,8 +67,7 @@ def program_path(davitd):
     return ":".join(str(found.parent) for found in sorted(pathlib.Path(davitd).parents[1].glob("*/*")) if found.name == found.parent.name)
 
 
-@pytest.fixture
-def store_daemon(api, session_dir):
+def make_daemon(api, session_dir):
     if grpc_client.grpc is None:
         pytest.skip("no python3-grpcio on this machine (tools/setup test)")
     if not machine.is_root():
@@ -77,7 +76,20 @@ def store_daemon(api, session_dir):
         pytest.skip(f"no daemon at {davitd_path()} (make, or set DAVITD)")
     directory = session_dir / f"d{uuid.uuid4().hex[:10]}"
     directory.mkdir()
-    found = StoreDaemon(api, davitd_path(), directory)
+    return StoreDaemon(api, davitd_path(), directory)
+
+
+@pytest.fixture
+def store_daemon(api, session_dir):
+    found = make_daemon(api, session_dir)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def one_store_daemon(api, session_dir):
+    """One for all tests of a module."""
+    found = make_daemon(api, session_dir)
     yield found
     found.close()
 

@@ -25,14 +25,18 @@ CODES = ("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", 
 
 
 class Api:
-    """The messages of a directory of .proto files, by their full names: api("ttrpc.Request", service=…)."""
+    """The messages of compiled .proto files, by their full names: api("ttrpc.Request", service=…)."""
 
-    def __init__(self, directory, scratch):
+    @staticmethod
+    def compile(directory, scratch):
         files = sorted(str(p.relative_to(directory)) for p in pathlib.Path(directory).rglob("*.proto"))
         out = pathlib.Path(scratch) / "api.pb"
         subprocess.run(["protoc", f"-I{directory}", "--include_imports", f"--descriptor_set_out={out}", *files], check=True)
-        self.pool = descriptor_pool.DescriptorPool()
-        for file in descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file:
+        return Api(out)
+
+    def __init__(self, compiled):
+        self.compiled, self.pool = pathlib.Path(compiled), descriptor_pool.DescriptorPool()
+        for file in descriptor_pb2.FileDescriptorSet.FromString(self.compiled.read_bytes()).file:
             self.pool.Add(file)
         self.factory = message_factory.MessageFactory(self.pool)
 

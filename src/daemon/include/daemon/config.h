@@ -54,7 +54,7 @@ struct daemon_config {
 	bool has_verity;
 	struct daemon_strings overlay_options;
 	struct daemon_strings shim_env; /* more of the environment of shims */
-	uint64_t shim_start_ns, shim_load_ns, shim_cleanup_ns, shim_shutdown_ns;
+	uint64_t shim_start_ns, shim_create_ns, shim_load_ns, shim_cleanup_ns, shim_shutdown_ns;
 	struct daemon_gc_config gc;
 	const struct daemon_proxy *proxies;
 	size_t n_proxies;
@@ -68,8 +68,8 @@ struct daemon_config {
 		.address = "/run/davit/davitd.sock", .mode = 0660, .max_message = 16 << 20, \
 		.read_only_address = "", .read_only_mode = 0660, .ttrpc_address = "", \
 		.log_level = DV_INFO, .log_format = DV_LOG_TEXT, .metrics_address = "", \
-		.shim_start_ns = UINT64_C(30000000000), .shim_load_ns = UINT64_C(5000000000), \
-		.shim_cleanup_ns = UINT64_C(10000000000), \
+		.shim_start_ns = UINT64_C(30000000000), .shim_create_ns = UINT64_C(120000000000), \
+		.shim_load_ns = UINT64_C(5000000000), .shim_cleanup_ns = UINT64_C(10000000000), \
 		.shim_shutdown_ns = UINT64_C(3000000000), \
 		.gc = { \
 			.pause_threshold = 0.02, \
