@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -110,6 +111,19 @@ int sys_poll_in(int fd, int timeout_ms)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
 	return sys_poll(&p, 1, timeout_ms);
+}
+
+int sys_readiness_fd(int fd, bool is_output)
+{
+	struct epoll_event event = { .events = is_output ? EPOLLOUT : EPOLLIN };
+	int epoll = ret(epoll_create1(EPOLL_CLOEXEC)), r;
+
+	if (epoll < 0)
+		return epoll;
+	r = ret(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+	if (r < 0)
+		close(epoll);
+	return r < 0 ? r : epoll;
 }
 
 int sys_setns(int fd, int nstype)

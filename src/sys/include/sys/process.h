@@ -40,6 +40,12 @@ int sys_poll_in(int fd, int timeout_ms);
 /* The number of descriptors with something in revents, 0: time-out. EINTR starts over. */
 struct pollfd;
 int sys_poll(struct pollfd *fds, size_t n, int timeout_ms);
+/*
+ * A descriptor that is readable while @fd can be read (@is_output: written), for loops that make
+ * what they watch O_NONBLOCK, which @fd, shared with others, must not become. -EPERM: a file, which
+ * nobody need wait for.
+ */
+int sys_readiness_fd(int fd, bool is_output);
 
 int sys_setns(int fd, int nstype);
 int sys_unshare(int flags);
