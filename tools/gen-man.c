@@ -25,6 +25,16 @@ extern const struct dv_opt_program GEN_PROGRAM;
 
 static const struct dv_opt_program *const program = &GEN_PROGRAM;
 
+static bool is_docker(void)
+{
+	return program->style == DV_OPT_STYLE_DOCKER;
+}
+
+static int section(void)
+{
+	return is_docker() ? 1 : 8;
+}
+
 static void put_char(char c)
 {
 	if (c == '\\')
@@ -107,15 +117,30 @@ static void put_option_form(const char *dashes, const char *name, const struct d
 	}
 }
 
+/* "\fB-e\fR, \fB--env\fR \fIlist\fR" */
+static void put_docker_form(const struct dv_opt *opt)
+{
+	if (opt->letter) {
+		fputs("\\fB\\-", stdout);
+		put_char(opt->letter);
+		fputs("\\fR, ", stdout);
+	}
+	put_option_form("--", opt->name, opt);
+}
+
 static void put_option(const struct dv_opt *opt)
 {
 	char letter[] = { opt->letter, '\0' };
 
 	puts(".TP");
-	put_option_form("--", opt->name, opt);
-	if (opt->letter) {
-		fputs(", ", stdout);
-		put_option_form("-", letter, opt);
+	if (is_docker()) {
+		put_docker_form(opt);
+	} else {
+		put_option_form("--", opt->name, opt);
+		if (opt->letter) {
+			fputs(", ", stdout);
+			put_option_form("-", letter, opt);
+		}
 	}
 	putchar('\n');
 	put(opt->help);
@@ -132,31 +157,48 @@ static void put_option(const struct dv_opt *opt)
 
 static void put_options(const char *title, const struct dv_opt *opts)
 {
-	static const struct dv_opt help = { .name = "help", .letter = 'h', .help = "show help" };
+	static const struct dv_opt help = { .name = "help", .letter = 'h', .help = "show help" },
+				   help_docker = { .name = "help", .help = "show help" };
 
 	printf(".SH %s\n", title);
 	for (const struct dv_opt *o = opts; o->name; o++) {
 		if (!o->is_hidden)
 			put_option(o);
 	}
-	put_option(&help);
+	put_option(is_docker() ? &help_docker : &help);
 }
 
-static void put_header(const char *verb, const char *summary)
+/* "davit\-image\-ls": the names of pages have no blanks. */
+static void put_page_name(const struct dv_opt_name *verb)
 {
+	put(program->name);
+	if (!verb)
+		return;
+	put_char('-');
+	for (size_t i = 0; i < verb->len; i++)
+		put_char((char)(verb->text[i] == ' ' ? '-' : verb->text[i]));
+}
+
+/* @verb: NULL is the program. Its aliases are names of the page, so that man(1) finds it by them. */
+static void put_header(const struct dv_opt_verb *verb, const char *summary)
+{
+	struct dv_opt_name name;
+
 	puts(".\\\" Made by tools/gen-man from the option tables.");
 	fputs(".TH ", stdout);
 	put_upper(program->name);
-	if (verb) {
+	if (verb)
 		put_char('-');
-		put_upper(verb);
-	}
-	puts(" 8 \"\" \"Davit " DAVIT_VERSION "\" \"System Administration\"");
+	for (const char *s = verb ? verb->name : ""; *s; s++)
+		put_upper((char[]){ (char)(*s == ' ' ? '-' : *s), '\0' });
+	printf(" %d \"\" \"Davit " DAVIT_VERSION "\" \"%s\"\n", section(),
+	       is_docker() ? "User Commands" : "System Administration");
 	puts(".SH NAME");
-	put(program->name);
-	if (verb) {
-		put_char('-');
-		put(verb);
+	if (!verb)
+		put(program->name);
+	for (size_t i = 0; verb && dv_opt_verb_name(verb, i, &name); i++) {
+		fputs(i ? ", " : "", stdout);
+		put_page_name(&name);
 	}
 	fputs(" \\- ", stdout);
 	put_line(summary);
@@ -164,20 +206,54 @@ static void put_header(const char *verb, const char *summary)
 }
 
 /* ".BR name (8)" */
-static void put_reference(const char *verb, const char *tail)
+static void put_reference(const struct dv_opt_verb *verb, const char *tail)
 {
+	struct dv_opt_name name;
+
 	fputs(".BR ", stdout);
-	put(program->name);
-	if (verb) {
-		put_char('-');
-		put(verb);
+	put_page_name(verb && dv_opt_verb_name(verb, 0, &name) ? &name : NULL);
+	printf(" (%d)%s\n", section(), tail);
+}
+
+static void put_exit_status(const struct dv_opt_verb *verb)
+{
+	puts(".SH EXIT STATUS");
+	if (!is_docker()) {
+		puts("0 is success (in the foreground: of the process), 1 failure or wrong usage.");
+		if (verb->failure_status)
+			printf("%d is a failure of the command itself.\n", verb->failure_status);
+		return;
 	}
-	printf(" (8)%s\n", tail);
+	printf("0 is success%s. 125 stands for options that are not understood",
+	       verb->failure_status ? ", or what the process ended with" : "");
+	if (verb->failure_status)
+		puts(" and for failures of the command itself,\n126 for a program that cannot be run, and 127 for one that is not there.");
+	else
+		puts(", 1 for any other failure.");
+}
+
+/* All names by which the verb is called. */
+static void put_aliases(const struct dv_opt_verb *verb)
+{
+	struct dv_opt_name name;
+
+	if (!verb->aliases)
+		return;
+	puts(".SH ALIASES");
+	for (size_t i = 0; dv_opt_verb_name(verb, i, &name); i++) {
+		fputs(i ? ", \\fB" : "\\fB", stdout);
+		put(program->name);
+		putchar(' ');
+		for (size_t k = 0; k < name.len; k++)
+			put_char(name.text[k]);
+		fputs("\\fR", stdout);
+	}
+	putchar('\n');
 }
 
 static void put_verb_page(const struct dv_opt_verb *verb)
 {
-	put_header(verb->name, verb->summary);
+	put_header(verb, verb->summary);
 	fputs("\\fB", stdout);
 	put(program->name);
 	fputs("\\fR [\\fIglobal option\\fR...] \\fB", stdout);
@@ -193,13 +269,11 @@ static void put_verb_page(const struct dv_opt_verb *verb)
 	if (verb->args_text)
 		put_text(verb->args_text);
 	put_options("OPTIONS", verb->opts);
-	if (verb->stop_after < 0)
+	if (verb->stop_after < 0 && verb->max_args != 0)
 		puts(".PP\nOptions may stand before and behind arguments.");
 	put_section("EXAMPLE", verb->example);
-	puts(".SH EXIT STATUS");
-	puts("0 is success (in the foreground: of the process), 1 failure or wrong usage.");
-	if (verb->failure_status)
-		printf("%d is a failure of the command itself.\n", verb->failure_status);
+	put_exit_status(verb);
+	put_aliases(verb);
 	puts(".SH SEE ALSO");
 	put_reference(NULL, "");
 }
@@ -228,9 +302,9 @@ static void put_program_page(bool has_pages)
 	puts(".SH SEE ALSO");
 	for (v = program->verbs; has_pages && *v; v++) {
 		if (!(*v)->is_hidden)
-			put_reference((*v)->name, ",");
+			put_reference(*v, ",");
 	}
-	puts(".BR runc (8)");
+	puts(is_docker() ? ".BR davitd (8)" : ".BR runc (8)");
 }
 
 /* True when @names are exactly the commands that are not hidden. */

@@ -218,7 +218,7 @@ static struct dv_err *run_label(void *program, const void *opts, char **args, in
 const struct dv_opt_verb cli_verb_namespace_label = {
 	.name = "namespace label",
 	.aliases = "namespace update",
-	.args = "NAME KEY=VALUE [KEY=VALUE...]",
+	.args = "NAMESPACE KEY=VALUE [KEY=VALUE...]",
 	.summary = "Set labels of a namespace",
 	.text = "A label with nothing behind the \"=\" is taken away.",
 	.opts = dv_opt_none,
@@ -289,7 +289,7 @@ static const struct dv_opt inspect_options[] = {
 
 const struct dv_opt_verb cli_verb_namespace_inspect = {
 	.name = "namespace inspect",
-	.args = "NAME [NAME...]",
+	.args = "NAMESPACE [NAMESPACE...]",
 	.summary = "Show all there is to know about namespaces",
 	.opts = inspect_options,
 	.opts_size = sizeof(struct inspect_opts),
@@ -336,7 +336,7 @@ static struct dv_err *run_rm(void *program, const void *opts, char **args, int *
 const struct dv_opt_verb cli_verb_namespace_rm = {
 	.name = "namespace rm",
 	.aliases = "namespace remove",
-	.args = "NAME [NAME...]",
+	.args = "NAMESPACE [NAMESPACE...]",
 	.summary = "Remove namespaces that are empty",
 	.opts = dv_opt_none,
 	.min_args = 1,

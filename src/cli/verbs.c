@@ -24,7 +24,7 @@ static const struct dv_opt options[] = {
 	  .letter = 'n',
 	  .type = DV_OPT_STRING,
 	  .offset = FIELD(ns),
-	  .arg = "name",
+	  .arg = "namespace",
 	  .help = "containerd's namespace (default: $DAVIT_NAMESPACE or default)" },
 	{ .name = "version",
 	  .letter = 'v',
@@ -37,9 +37,10 @@ static const struct dv_opt options[] = {
 /* In the order of help texts. */
 static const struct dv_opt_verb *const verbs[] = {
 	/* alone, or in the group "container" as well */
+	&cli_verb_completion,
 	&cli_verb_events,
-	&cli_verb_version,
 	&cli_verb_system_info,
+	&cli_verb_version,
 	/* in groups */
 	&cli_verb_image_prune,
 	&cli_verb_namespace_create,
@@ -50,6 +51,7 @@ static const struct dv_opt_verb *const verbs[] = {
 	&cli_verb_system_check,
 	&cli_verb_system_df,
 	&cli_verb_system_repair,
+	&cli_verb_complete,
 	NULL,
 };
 
@@ -62,6 +64,7 @@ static const struct dv_opt_group groups[] = {
 };
 
 const struct dv_opt_program davit_program = {
+	.style = DV_OPT_STYLE_DOCKER,
 	.name = "davit",
 	.summary = "containers and images from the command line",
 	.text = "$0 asks davitd, the daemon, in docker's words.",

@@ -96,7 +96,10 @@ struct dv_opt_group {
 	const char *summary;
 };
 
+enum dv_opt_style { DV_OPT_STYLE_GO, DV_OPT_STYLE_DOCKER };
+
 struct dv_opt_program {
+	enum dv_opt_style style; /* of manual pages: docker's are for anybody, in section 1 */
 	const char *name; /* of the manual page; help texts show what was called */
 	const char *summary;
 	const char *text;

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The shells' halves of completion: each asks __complete, whose last line says what may follow. */
+
+#include "complete.h"
+
+/*
+ * Words are taken from the line itself: bash cuts them at ":" and "=", which names of images have; what
+ * is in front of the last ":" is not bash's to replace.
+ */
+const char cli_completion_bash[] =
+	"# Completion of davit for bash: davit completion bash\n"
+	"\n"
+	"_davit()\n"
+	"{\n"
+	"\tlocal line=${COMP_LINE:0:COMP_POINT} typed word words=() found=()\n"
+	"\n"
+	"\tread -ra words <<<\"$line\"\n"
+	"\t[[ $line == *[[:space:]] ]] && words+=('')\n"
+	"\ttyped=${words[-1]}\n"
+	"\twhile IFS= read -r word; do\n"
+	"\t\tfound+=(\"${word%%$'\\t'*}\")\n"
+	"\tdone < <(\"$1\" __complete \"${words[@]:1}\" 2>/dev/null)\n"
+	"\t((${#found[@]})) || return\n"
+	"\tword=${found[-1]}\n"
+	"\tunset 'found[-1]'\n"
+	"\tcase $word in\n"
+	"\t:files)\n"
+	"\t\tcompopt -o filenames\n"
+	"\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$typed\") ;;\n"
+	"\t:dirs)\n"
+	"\t\tcompopt -o filenames\n"
+	"\t\tmapfile -t COMPREPLY < <(compgen -d -- \"$typed\") ;;\n"
+	"\t*)\n"
+	"\t\tCOMPREPLY=(\"${found[@]}\")\n"
+	"\t\t[[ $typed == *:* ]] && COMPREPLY=(\"${COMPREPLY[@]#\"${typed%:*}:\"}\") ;;\n"
+	"\tesac\n"
+	"}\n"
+	"complete -F _davit davit\n";
+
+const char cli_completion_zsh[] =
+	"#compdef davit\n"
+	"# Completion of davit for zsh: davit completion zsh\n"
+	"\n"
+	"_davit()\n"
+	"{\n"
+	"\tlocal -a lines found\n"
+	"\tlocal line\n"
+	"\n"
+	"\tlines=(\"${(@f)$(${words[1]} __complete \"${(@)words[2,CURRENT]}\" 2>/dev/null)}\")\n"
+	"\tfor line in \"${(@)lines[1,-2]}\"; do\n"
+	"\t\tfound+=(\"${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}\")\n"
+	"\tdone\n"
+	"\tcase ${lines[-1]} in\n"
+	"\t:files)\n"
+	"\t\t_files ;;\n"
+	"\t:dirs)\n"
+	"\t\t_files -/ ;;\n"
+	"\t*)\n"
+	"\t\t_describe davit found ;;\n"
+	"\tesac\n"
+	"}\n"
+	"\n"
+	"if [[ ${funcstack[1]} == _davit ]]; then\n"
+	"\t_davit \"$@\"\n"
+	"else\n"
+	"\tcompdef _davit davit\n"
+	"fi\n";
+
+const char cli_completion_fish[] =
+	"# Completion of davit for fish: davit completion fish\n"
+	"\n"
+	"function __davit_complete\n"
+	"    set -l words (commandline -opc)\n"
+	"    set -l typed (commandline -ct)\n"
+	"    set -l lines ($words[1] __complete $words[2..] \"$typed\" 2>/dev/null)\n"
+	"    switch \"$lines[-1]\"\n"
+	"        case :files\n"
+	"            __fish_complete_path \"$typed\"\n"
+	"        case :dirs\n"
+	"            __fish_complete_directories \"$typed\"\n"
+	"        case '*'\n"
+	"            test (count $lines) -gt 1; and printf '%s\\n' $lines[1..-2]\n"
+	"    end\n"
+	"end\n"
+	"complete -c davit -f -a '(__davit_complete)'\n";
