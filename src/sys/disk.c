@@ -46,6 +46,11 @@ int sys_start_writeback(int fd, off_t offset, off_t n)
 	return RETRY(sync_file_range(fd, offset, n, SYNC_FILE_RANGE_WRITE));
 }
 
+int sys_allocate(int fd, off_t n)
+{
+	return RETRY(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, n));
+}
+
 ssize_t sys_pread(int fd, void *p, size_t n, off_t offset)
 {
 	size_t done = 0;

@@ -86,8 +86,12 @@ static struct dv_err *sync_data(struct content_ingest *in)
 	if (r == 0)
 		r = DV_FAULT_ERRNO("content.commit.data-synced");
 	if (r < 0) {
-		/* What the disk has now is not known, and will not be tried again by the kernel. */
+		/*
+		 * What the disk has now is not known, and will not be tried again by the kernel:
+		 * there is nothing that could be resumed.
+		 */
 		(void)sys_unlinkat(in->dir, "data", 0);
+		dv_err_free(content_ingest_abort(in->c, in->ns, in->lease, in->ref));
 		return dv_err_sys(r, "sync the data of ingest %s", in->ref);
 	}
 	return NULL;

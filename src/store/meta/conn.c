@@ -16,7 +16,7 @@
 	"PRAGMA foreign_keys=ON;" \
 	"PRAGMA synchronous=NORMAL;" /* tx.c syncs the log */ \
 	"PRAGMA wal_autocheckpoint=0;" /* tx.c does, outside of the lock */ \
-	"PRAGMA journal_size_limit=4194304;" \
+	"PRAGMA journal_size_limit=5242880;" /* META_LOG_SIZE */ \
 	"PRAGMA mmap_size=0;" \
 	"PRAGMA temp_store=MEMORY;" \
 	"PRAGMA trusted_schema=OFF;" \

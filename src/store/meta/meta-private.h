@@ -13,6 +13,12 @@
 #define META_STATEMENTS	    256 /* slots of the table of prepared statements; a power of two */
 #define META_IDLE_READERS   4 /* connections that stay open without work */
 
+/* Of the log: where it is carried over into the database, and what it may need until that is done. */
+#define META_LOG_FRAMES 1000
+#define META_LOG_SIZE	(5 << 20)
+#define META_SHM_SIZE	(64 << 10)
+_Static_assert(META_LOG_FRAMES *(4096 + 24) < META_LOG_SIZE, "room behind the checkpoint");
+
 struct meta_log; /* what writers touch while the collector marks */
 
 /* A connection and its prepared statements, found by the address of the text. */
@@ -25,7 +31,7 @@ struct meta_conn {
 };
 
 struct meta {
-	char *path; /* of meta.db */
+	char *dir, *path; /* of meta.db */
 	int lock_fd, wal_fd;
 	bool is_read_only;
 
@@ -59,6 +65,12 @@ struct meta_tx {
 	bool is_collector; /* counts for nothing in meta_gc_pressure() */
 	unsigned n_deletions; /* references that were taken away */
 };
+
+/* ---- reserve.c: space on a full disk; without it, all is as on any disk ---- */
+
+void meta_reserve_take(const char *dir); /* before the database is opened */
+void meta_reserve_log(int wal_fd); /* while it is open */
+void meta_reserve_give(const char *dir); /* once it is closed */
 
 /* ---- conn.c ---- */
 

@@ -41,7 +41,10 @@ static struct dv_err *open_log(struct meta *m, const char *dir)
 	if (fd < 0)
 		return dv_err_sys(fd, "open %s", dir);
 	r = sys_fsync(fd);
-	return r < 0 ? dv_err_sys(r, "sync %s", dir) : NULL;
+	if (r < 0)
+		return dv_err_sys(r, "sync %s", dir);
+	meta_reserve_log(m->wal_fd);
+	return NULL;
 }
 
 /* Ids of snapshots go on behind the highest that ever was. */
@@ -108,11 +111,13 @@ struct dv_err *meta_open(const struct meta_opts *opts, struct meta **ret)
 	pthread_mutex_init(&m->gc, NULL);
 	m->lock_fd = m->wal_fd = -1;
 	m->is_read_only = opts->is_read_only;
+	m->dir = dv_strdup(opts->dir);
 	m->path = dv_printf("%s/meta.db", opts->dir);
 	if (!m->is_read_only) {
 		e = take_lock(m, opts->dir);
 		if (e)
 			return e;
+		meta_reserve_take(opts->dir);
 	}
 	e = open_database(m, opts->dir);
 	if (e)
@@ -130,6 +135,8 @@ struct meta *meta_close(struct meta *m)
 	/* The last one to close checkpoints, and removes the log. */
 	meta_conn_close(m->writer_conn);
 	sys_closep(&m->wal_fd);
+	if (m->lock_fd >= 0)
+		meta_reserve_give(m->dir);
 	sys_closep(&m->lock_fd);
 	pthread_mutex_destroy(&m->writer);
 	pthread_mutex_destroy(&m->pool);
@@ -137,6 +144,7 @@ struct meta *meta_close(struct meta *m)
 	pthread_cond_destroy(&m->synced_cond);
 	pthread_mutex_destroy(&m->checkpoint);
 	pthread_mutex_destroy(&m->gc);
+	free(m->dir);
 	free(m->path);
 	free(m);
 	return NULL;

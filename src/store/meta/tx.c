@@ -15,9 +15,6 @@
 #include "base/fault.h"
 #include "meta-private.h"
 
-/* Pages in the log from which on it is carried over into the database. */
-#define CHECKPOINT_FRAMES 1000
-
 struct timespec meta_now(void)
 {
 	struct timespec ts;
@@ -199,7 +196,7 @@ struct dv_err *meta_commit(struct meta_tx *take)
 	DV_FAULT("meta.commit.written");
 	m->deletions += tx->n_deletions;
 	m->mutations += !tx->is_collector;
-	is_full = m->wal_frames >= CHECKPOINT_FRAMES;
+	is_full = m->wal_frames >= META_LOG_FRAMES;
 	pthread_mutex_lock(&m->sync);
 	seq = ++m->n_committed;
 	pthread_mutex_unlock(&m->sync);

@@ -248,7 +248,7 @@ static void add_defaults(struct overlay *o, bool is_rootless)
 		add_option(o, "index=off");
 }
 
-/* An overlay that is mounted nowhere. @work has directories lower, lower2, upper, work. */
+/* An overlay that is mounted nowhere, of directories below @work, which is made. */
 static struct dv_err *try_overlay(const struct overlay *o, const char *work)
 {
 	static const char *const leafs[] = { "lower", "lower2", "upper", "work" };
@@ -259,6 +259,9 @@ static struct dv_err *try_overlay(const struct overlay *o, const char *work)
 
 	if (fs < 0)
 		return dv_err_sys(fs, "the kernel has no overlayfs for us");
+	r = sys_mkdirat(AT_FDCWD, work, 0700);
+	if (r < 0)
+		return dv_err_sys(r, "make %s", work);
 	for (size_t i = 0; i < DV_ARRAY_SIZE(leafs); i++) {
 		snprintf(path[i], PATH_MAX, "%s/%s", work, leafs[i]);
 		r = sys_mkdirat(AT_FDCWD, path[i], 0755);
@@ -285,16 +288,18 @@ static struct dv_err *try_overlay(const struct overlay *o, const char *work)
 	return NULL;
 }
 
-/* Sets the driver's problem, if there is one. */
+/*
+ * Sets the driver's problem, if there is one. A disk that is full or read-only says nothing of the
+ * driver: what is there must stay usable, so that it can be looked at, and removed.
+ */
 static void probe(struct overlay *o)
 {
 	DV_CLEANUP(dv_freep) char *work = dv_printf("%s/.probe", o->dirs.root);
 	struct dv_err *e;
 
 	(void)sys_remove_tree(AT_FDCWD, work);
-	(void)sys_mkdirat(AT_FDCWD, work, 0700);
 	e = try_overlay(o, work);
-	if (e)
+	if (e && dv_err_errno(e) != ENOSPC && dv_err_errno(e) != EDQUOT && dv_err_errno(e) != EROFS)
 		o->problem = dv_strdup(dv_err_message(e));
 	dv_err_free(e);
 	(void)sys_remove_tree(AT_FDCWD, work);

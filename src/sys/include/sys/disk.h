@@ -20,6 +20,9 @@ int sys_syncfs(int fd);
 /* Starts to write to the disk what is dirty in the range, and does not wait for it. */
 int sys_start_writeback(int fd, off_t offset, off_t n);
 
+/* Blocks for the first @n bytes; the file's size stays. */
+int sys_allocate(int fd, off_t n);
+
 /* Up to @n bytes, fewer at the end of the file alone. */
 ssize_t sys_pread(int fd, void *p, size_t n, off_t offset);
 int sys_pwrite_all(int fd, const void *p, size_t n, off_t offset);
