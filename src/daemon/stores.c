@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "mounts.h"
 #include "snapshots.h"
 #include "store/check.h"
@@ -13,18 +14,24 @@
 #include "store/snapshot.h"
 
 /* Says what was saved, and gives rows to files that none knows: opening the stores removes those. */
-static struct dv_err *after_salvage(struct daemon *d, const struct meta_salvage_result *saved)
+static struct dv_err *after_salvage(struct daemon *d, const char *dir,
+				    const struct meta_salvage_result *saved)
 {
 	unsigned adopted = 0;
 	struct dv_err *e;
 
 	e = store_adopt(d->meta, d->config->root, &adopted);
+	DV_FAULT("salvage.files-adopted");
+	if (!e)
+		e = meta_salvage_done(dir);
+	if (e)
+		return e;
 	dv_log(d->log, DV_WARN,
 	       "the metadata database was damaged: %llu rows saved, %llu tables not whole, %llu rows "
 	       "invented, %u files adopted; the old one is %s; davit system check shows what is missing",
 	       (unsigned long long)saved->n_rows, (unsigned long long)saved->n_tables_hurt,
 	       (unsigned long long)saved->n_invented, adopted, saved->aside);
-	return e;
+	return NULL;
 }
 
 /* A database that cannot be read at all, or that `davit system repair` gave up, is replaced. */
@@ -43,7 +50,7 @@ static struct dv_err *open_meta(struct daemon *d, const struct meta_opts *opts)
 		if (!e)
 			e = meta_open(opts, &d->meta);
 	}
-	return e || !saved.is_done ? e : after_salvage(d, &saved);
+	return e || !saved.is_done ? e : after_salvage(d, opts->dir, &saved);
 }
 
 struct dv_err *daemon_stores_open(struct daemon *d)

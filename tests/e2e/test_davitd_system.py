@@ -8,7 +8,9 @@ import time
 
 import pytest
 
+from harness.daemon import DidNotStart
 from harness.grpc_client import fails
+from harness.store_fixtures import fault_points
 
 pytestmark = pytest.mark.davit
 KEEP = {"containerd.io/gc.root": "2026-01-01T00:00:00Z"}
@@ -134,6 +136,30 @@ def test_a_database_that_cannot_be_read_is_replaced_and_kept(client, store_daemo
     again = store_daemon.client("default")
     assert again.content.Info(digest=name).info.size == 5
     assert client.system.Check(deep=True) == []
+
+
+@pytest.mark.parametrize("point", fault_points("salvage."))
+def test_killed_while_a_database_is_replaced(client, store_daemon, point):
+    """The next start goes on with the old one: nothing that it knew of is taken for garbage."""
+    name = put(client, b"hello")
+    image(client, "kept", name)
+    server = store_daemon.server
+    server.stop()
+    with open(database(store_daemon).with_name("meta.db.salvage"), "w"):    # as Repair asks for it
+        pass
+    server.environment["DAVIT_FAULT"] = point
+    with pytest.raises(DidNotStart):
+        server.start()
+    assert server.process.returncode == -9
+    del server.environment["DAVIT_FAULT"]
+    server.start()
+    client = store_daemon.client(client.namespace)
+    assert [i.name for i in client.images.List().images] == ["kept"] and client.content.Info(digest=name).info.size == 5
+    assert client.system.Check(deep=True) == []
+    assert len([p for p in database(store_daemon).parent.glob("meta.db.damaged-*") if not p.name.endswith(("-wal", "-shm"))]) == 1
+    server.stop()
+    server.start()
+    assert [i.name for i in store_daemon.client(client.namespace).images.List().images] == ["kept"]
 
 
 def test_repair_asks_for_a_new_database(client, store_daemon):

@@ -9,12 +9,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "meta-private.h"
 #include "store/meta-check.h"
 
+#include "base/fault.h"
 #include "base/str.h"
+#include "sys/disk.h"
 #include "sys/file.h"
+
+#define ASIDE "meta.db.damaged-"
 
 /* In the order of their references. The key is what both directions are sorted by. */
 static const struct table {
@@ -159,31 +164,89 @@ static struct dv_err *copy_all(sqlite3 *from, struct meta_conn *to,
 	return e;
 }
 
-/* The old files get names that belong together; the log is part of the database. */
+/* Whether it is to be done, and once it has begun the old database's new name. */
+static char *record_path(const char *dir)
+{
+	return dv_printf("%s/meta.db.salvage", dir);
+}
+
+static struct dv_err *remove_file(const char *dir, const char *name)
+{
+	DV_CLEANUP(dv_freep) char *path = dv_printf("%s/%s", dir, name);
+	int r = sys_unlinkat(AT_FDCWD, path, 0);
+
+	return r < 0 && r != -ENOENT ? dv_err_sys(r, "remove %s", path) : NULL;
+}
+
+/*
+ * The name that the old database gets is on record before it has it, so that whoever is
+ * interrupted finds it again: until the record goes, every start begins anew from the old one.
+ */
+static struct dv_err *name_aside(const char *dir, char *aside, size_t size)
+{
+	DV_CLEANUP(dv_freep) char *path = record_path(dir);
+	DV_CLEANUP(sys_closep) int fd = -1;
+	char text[64];
+	ssize_t n;
+	int r;
+
+	n = sys_read_file_at(AT_FDCWD, path, text, sizeof(text));
+	if (n > 0 && dv_starts_with(text, ASIDE) && !strchr(text, '/')) {
+		snprintf(aside, size, "%s/%s", dir, text);
+		return NULL;
+	}
+	r = snprintf(text, sizeof(text), ASIDE "%lld", (long long)meta_now().tv_sec);
+	snprintf(aside, size, "%s/%s", dir, text);
+	fd = sys_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return dv_err_sys(fd, "open %s", path);
+	r = sys_pwrite_all(fd, text, (size_t)r, 0);
+	if (r == 0)
+		r = sys_fsync(fd);
+	return r < 0 ? dv_err_sys(r, "write %s", path) : NULL;
+}
+
+/* The log is part of the database, and goes first: once the database is there, both are. */
+static struct dv_err *move_aside(const char *dir, const char *aside)
+{
+	static const char *const suffixes[] = { "-wal", "" };
+
+	for (size_t i = 0; i < DV_ARRAY_SIZE(suffixes); i++) {
+		DV_CLEANUP(dv_freep) char *from = dv_printf("%s/meta.db%s", dir, suffixes[i]);
+		DV_CLEANUP(dv_freep) char *to = dv_printf("%s%s", aside, suffixes[i]);
+		int r = sys_renameat(AT_FDCWD, from, AT_FDCWD, to);
+
+		if (r < 0 && (r != -ENOENT || i == 1))
+			return dv_err_sys(r, "rename %s", from);
+	}
+	DV_FAULT("salvage.aside-moved");
+	return NULL;
+}
+
 static struct dv_err *put_aside(const char *dir, char *aside, size_t size)
 {
-	static const char *const suffixes[] = { "", "-wal" };
+	static const char *const begun[] = { "meta.db-wal", "meta.db-shm", "meta.db" };
 	DV_CLEANUP(dv_freep) char *lock = dv_printf("%s/lock", dir);
-	DV_CLEANUP(dv_freep) char *shm = dv_printf("%s/meta.db-shm", dir);
 	DV_CLEANUP(sys_closep) int fd = -1;
-	int r;
+	struct dv_err *e;
+	struct stat st;
 
 	fd = sys_openat(AT_FDCWD, lock, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
 		return dv_err_sys(fd, "open %s", lock);
 	if (sys_try_lock(fd) < 0)
 		return dv_err_new(DV_UNAVAILABLE, "%s is in use by another process", dir);
-	snprintf(aside, size, "%s/meta.db.damaged-%lld", dir, (long long)meta_now().tv_sec);
-	for (size_t i = 0; i < DV_ARRAY_SIZE(suffixes); i++) {
-		DV_CLEANUP(dv_freep) char *from = dv_printf("%s/meta.db%s", dir, suffixes[i]);
-		DV_CLEANUP(dv_freep) char *to = dv_printf("%s%s", aside, suffixes[i]);
-
-		r = sys_renameat(AT_FDCWD, from, AT_FDCWD, to);
-		if (r < 0 && (r != -ENOENT || i == 0))
-			return dv_err_sys(r, "rename %s", from);
+	e = name_aside(dir, aside, size);
+	if (e)
+		return e;
+	if (sys_fstatat(AT_FDCWD, aside, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		e = remove_file(dir, "meta.db-shm");
+		return e ? e : move_aside(dir, aside);
 	}
-	r = sys_unlinkat(AT_FDCWD, shm, 0);
-	return r < 0 && r != -ENOENT ? dv_err_sys(r, "remove %s", shm) : NULL;
+	/* A new one that was not done. */
+	for (size_t i = 0; i < DV_ARRAY_SIZE(begun) && !e; i++)
+		e = remove_file(dir, begun[i]);
+	return e;
 }
 
 struct dv_err *meta_salvage(const char *dir, struct meta_salvage_result *ret)
@@ -204,6 +267,7 @@ struct dv_err *meta_salvage(const char *dir, struct meta_salvage_result *ret)
 	sqlite3_close(from);
 	if (e)
 		return dv_err_wrap(e, "save the metadata; the old database is %s", result.aside);
+	DV_FAULT("salvage.rows-saved");
 	result.is_done = true;
 	*ret = result;
 	return NULL;
@@ -211,17 +275,14 @@ struct dv_err *meta_salvage(const char *dir, struct meta_salvage_result *ret)
 
 struct dv_err *meta_salvage_if_asked(const char *dir, struct meta_salvage_result *ret)
 {
-	DV_CLEANUP(dv_freep) char *path = dv_printf("%s/meta.db.salvage", dir);
-	struct dv_err *e;
+	DV_CLEANUP(dv_freep) char *path = record_path(dir);
 	struct stat st;
-	int r;
 
 	*ret = (struct meta_salvage_result){ 0 };
-	if (sys_fstatat(AT_FDCWD, path, &st, 0) < 0)
-		return NULL;
-	e = meta_salvage(dir, ret);
-	if (e)
-		return e;
-	r = sys_unlinkat(AT_FDCWD, path, 0);
-	return r < 0 ? dv_err_sys(r, "remove %s", path) : NULL;
+	return sys_fstatat(AT_FDCWD, path, &st, 0) < 0 ? NULL : meta_salvage(dir, ret);
+}
+
+struct dv_err *meta_salvage_done(const char *dir)
+{
+	return remove_file(dir, "meta.db.salvage");
 }

@@ -220,6 +220,7 @@ Test(meta, lost_rows_get_stand_ins)
 	RIG(r);
 	struct meta_salvage_result result;
 	struct meta_namespace *namespaces;
+	char aside[sizeof(result.aside)];
 	int problems = 0;
 	size_t n;
 
@@ -235,6 +236,13 @@ Test(meta, lost_rows_get_stand_ins)
 	T_OK(meta_salvage_if_asked(r.dir, &result));
 	T_TRUE(result.is_done);
 	T_INT(result.n_invented, ==, 2);
+	/* Nobody has said that it is done: again, and from the old one, not from ours. */
+	snprintf(aside, sizeof(aside), "%s", result.aside);
+	T_OK(meta_salvage_if_asked(r.dir, &result));
+	T_TRUE(result.is_done);
+	T_INT(result.n_invented, ==, 2);
+	T_STR(result.aside, aside);
+	T_OK(meta_salvage_done(r.dir));
 	T_OK(meta_salvage_if_asked(r.dir, &result));
 	T_FALSE(result.is_done);
 	T_OK(meta_open(&(struct meta_opts){ .dir = r.dir }, &r.m));

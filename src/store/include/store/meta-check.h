@@ -23,8 +23,12 @@ struct meta_salvage_result {
 
 /*
  * Puts the database aside, never deletes it, and fills a new one with every row that can be read.
- * Before meta_open(). DV_UNAVAILABLE: it is open. DV_PRECONDITION: another version's.
+ * Before meta_open(). Whoever is interrupted before meta_salvage_done() is asked to do it again.
+ *
+ * DV_UNAVAILABLE: it is open. DV_PRECONDITION: another version's.
  */
 struct dv_err *meta_salvage(const char *dir, struct meta_salvage_result *ret) DV_CHECK;
 /* The same if it was asked for. */
 struct dv_err *meta_salvage_if_asked(const char *dir, struct meta_salvage_result *ret) DV_CHECK;
+/* Files that the new database does not know are taken care of: what it lacks may be removed. */
+struct dv_err *meta_salvage_done(const char *dir) DV_CHECK;
