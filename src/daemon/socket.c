@@ -92,3 +92,16 @@ struct dv_err *daemon_socket_listen(const struct daemon_socket *s, int *ret_fd)
 		e = bind_as(s, name, ret_fd);
 	return e;
 }
+
+void daemon_socket_remove_dead(const char *path)
+{
+	DV_CLEANUP(sys_closep) int fd = -1;
+	struct stat st;
+
+	if (*path != '/' || sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISSOCK(st.st_mode))
+		return;
+	fd = sys_unix_connect(path);
+	if (fd == -ECONNREFUSED)
+		(void)sys_unlinkat(AT_FDCWD, path, 0);
+}

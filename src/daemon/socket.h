@@ -20,3 +20,6 @@ struct daemon_socket {
  * mode from the first moment. DV_UNAVAILABLE: somebody answers there. DV_EXISTS: it is no socket.
  */
 struct dv_err *daemon_socket_listen(const struct daemon_socket *s, int *ret_fd) DV_CHECK;
+
+/* Removes the socket @path on which nobody listens; anything else stays. */
+void daemon_socket_remove_dead(const char *path);

@@ -15,6 +15,7 @@
 #include "api/containerd/events.pb-c.h"
 #include "base/fault.h"
 #include "rpc/pb.h"
+#include "socket.h"
 #include "task-private.h"
 
 typedef Containerd__Task__V2__DeleteResponse DeleteResponse;
@@ -37,6 +38,9 @@ static void remove_run(void *arg)
 {
 	struct ending *end = arg;
 
+	/* containerd's shim leaves it when it is killed, and so does its `delete`. */
+	if (end->how.is_lost && end->t->address)
+		daemon_socket_remove_dead(end->t->address);
 	end->e = bundle_remove(end->t->bundle);
 }
 
