@@ -10,7 +10,7 @@ SHIM     = src/cmd/containerd-shim-davit-v2/containerd-shim-davit-v2
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := all
-.PHONY: help all setup run test unit e2e faults bench bench-shim bench-daemon test-shim-stress test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
+.PHONY: help all setup run test unit e2e faults bench bench-shim bench-daemon test-shim-stress test-davitd-chaos test-vm install fmt fmt-check lint asan clang fuzz valgrind clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,7 +48,13 @@ test-shim-stress: setup ## the shim's tests with gigabytes, and many containers 
 	@tools/setup test
 	@$(MAKE) --no-print-directory all
 	DAVIT_OCI=$(abspath $(BUILD)/$(OCI)) DAVIT_SHIM=$(abspath $(BUILD)/$(SHIM)) DAVIT_STRESS=1 \
-		$(PYTEST) tests/e2e -q -m stress $(E2E)
+		$(PYTEST) tests/e2e -q -m stress --deselect tests/e2e/test_davitd_chaos.py $(E2E)
+
+test-davitd-chaos: setup ## davitd is killed in a loop at each fault point, under load (DAVIT_CHAOS_ROUNDS=20 of each; minutes)
+	@tools/setup test
+	@$(MAKE) --no-print-directory all
+	DAVIT_OCI=$(abspath $(BUILD)/$(OCI)) DAVIT_SHIM=$(abspath $(BUILD)/$(SHIM)) DAVIT_STRESS=1 \
+		$(PYTEST) tests/e2e/test_davitd_chaos.py -q $(E2E)
 
 bench: setup ## measure side by side with runc, crun and the bare system calls; the shim with containerd's
 	@tools/setup bench

@@ -11,35 +11,11 @@ import time
 import pytest
 
 from harness import image
+from harness.ctr import DAVIT, RUNC, Ctr
 from harness.daemon import need
 from harness.wait import eventually
 
 pytestmark = pytest.mark.davit
-DAVIT, RUNC = "io.containerd.davit.v2", "io.containerd.runc.v2"
-
-
-class Ctr:
-    def __init__(self, store_daemon, runtime):
-        self.daemon, self.runtime = store_daemon, runtime
-
-    def command(self, *args, namespace="test"):
-        return ["ctr", "--address", str(self.daemon.directory / "sock"), "--namespace", namespace, *map(str, args)]
-
-    def __call__(self, *args, check=True, timeout=60, **more):
-        done = subprocess.run(self.command(*args, **more), capture_output=True, text=True, timeout=timeout,
-                              env=self.daemon.server.environment)
-        assert not check or done.returncode == 0, f"ctr {args}: {done.stderr}\n{self.daemon.server.reason()}"
-        self.status, self.errors = done.returncode, done.stderr
-        return done.stdout
-
-    def run(self, *args, **more):
-        return self("run", "--runtime", self.runtime, *args, **more)
-
-    def rows(self, *args):
-        return [line.split() for line in self(*args).splitlines()[1:]]
-
-    def tasks(self):
-        return {row[0]: row[2] for row in self.rows("tasks", "ls")}
 
 
 @pytest.fixture(params=[DAVIT, RUNC])
@@ -49,8 +25,7 @@ def ctr(store_daemon, request, rootfs_template):
     image.write_archive(rootfs_template, store_daemon.directory / "image.tar")
     found("images", "import", store_daemon.directory / "image.tar")
     yield found
-    for name in found.tasks():
-        found("tasks", "rm", "--force", name, check=False)
+    found.clean()
 
 
 def test_images(ctr):
@@ -129,6 +104,7 @@ def test_task(ctr):
 
 
 def test_containers(ctr):
+    ctr.daemon.watch(ctr.namespace, "c")
     ctr("containers", "create", "--runtime", ctr.runtime, "--label", "a=b", image.NAME, "c", "sleep", "100")
     assert ctr.rows("containers", "ls") == [["c", image.NAME, ctr.runtime]]
     info = json.loads(ctr("containers", "info", "c"))
@@ -160,14 +136,14 @@ def test_restart(ctr):
     eventually(lambda: ctr.tasks() == {"stays": "STOPPED"}, "the end is seen after the restart")
     ctr("tasks", "rm", "stays", check=False)
     ctr("containers", "rm", "stays", "ends")
-    assert ctr.tasks() == {} and os.listdir(ctr.daemon.directory / "state/io.containerd.runtime.v2.task/test") == []
+    assert ctr.tasks() == {} and os.listdir(ctr.daemon.bundles / ctr.namespace) == []
 
 
 def test_stop_while_tasks_are_created(ctr):
     """SIGTERM: what was asked for comes to its end, and the next daemon finds nothing half."""
     clients = [subprocess.Popen(ctr.command("run", "-d", "--runtime", ctr.runtime, image.NAME, f"s{n}", "sleep", "1000"), stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL, env=ctr.daemon.server.environment) for n in range(8)]
-    bundles = ctr.daemon.directory / "state/io.containerd.runtime.v2.task/test"
+    bundles = ctr.daemon.bundles / ctr.namespace
     eventually(lambda: bundles.exists() and any(bundles.iterdir()), "some are being created")
     ctr.daemon.server.process.terminate()
     assert ctr.daemon.server.process.wait(30) == 0
@@ -179,24 +155,12 @@ def test_stop_while_tasks_are_created(ctr):
     assert set(ctr.tasks().values()) <= {"CREATED", "RUNNING"}
 
 
-def shim_of(ctr, name):
-    """The pid of the shim that was started for the container."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = open(f"/proc/{pid}/cmdline").read().split("\0")
-        except OSError:
-            continue
-        if words[0].rsplit("/", 1)[-1].startswith("containerd-shim") and name in words and str(ctr.daemon.directory / "sock") in words:
-            return int(pid)
-    raise AssertionError(f"no shim of {name}")
-
-
 def test_shim_killed(ctr):
     ctr.run("-d", image.NAME, "victim-1", "sleep", "1000")
     pid = int(ctr.rows("tasks", "ps", "victim-1")[0][0])
     with subprocess.Popen(ctr.command("events"), stdout=subprocess.PIPE, text=True, env=ctr.daemon.server.environment) as events:
         time.sleep(0.5)    # ctr does not say when it listens
-        os.kill(shim_of(ctr, "victim-1"), signal.SIGKILL)
+        os.kill(ctr.shim("victim-1"), signal.SIGKILL)
         eventually(lambda: ctr.tasks() == {}, "the task is cleaned up")
         eventually(lambda: not os.path.exists(f"/proc/{pid}"), "its process is gone")
         events.terminate()
@@ -210,7 +174,7 @@ def test_shim_that_hangs(ctr):
     """It holds up its own task, and nobody else."""
     ctr.run("-d", image.NAME, "hangs-1", "sleep", "1000")
     ctr.run("-d", image.NAME, "works-1", "sleep", "1000")
-    shim = shim_of(ctr, "hangs-1")
+    shim = ctr.shim("hangs-1")
     os.kill(shim, signal.SIGSTOP)
     try:
         before = time.monotonic()
@@ -225,10 +189,10 @@ def test_shim_that_hangs(ctr):
 
 def test_namespaces_leases_and_what_the_daemon_is(ctr):
     ctr("namespaces", "create", "other", "colour=blue")
-    assert ["other", "colour=blue"] in ctr.rows("namespaces", "ls") and ["test"] in ctr.rows("namespaces", "ls")
+    assert ["other", "colour=blue"] in ctr.rows("namespaces", "ls") and [ctr.namespace] in ctr.rows("namespaces", "ls")
     ctr("namespaces", "label", "other", "colour=green")
     assert ["other", "colour=green"] in ctr.rows("namespaces", "ls")
-    ctr("namespaces", "rm", "test", check=False)
+    ctr("namespaces", "rm", ctr.namespace, check=False)
     assert ctr.status != 0 and "must be empty" in ctr.errors
     assert ctr("images", "ls", "-q", namespace="other") == ""
     ctr("namespaces", "rm", "other")

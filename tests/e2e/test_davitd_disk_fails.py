@@ -1,105 +1,152 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that fails under davitd while a container runs. (test_davitd_fault_points.py kills it at every point.)"""
+"""The disk under davitd is full, read-only, or fails: who asked is told, a container does not notice, and it goes on after."""
 
-import json
+import contextlib
+import os
+import pathlib
+import shutil
 import subprocess
-import uuid
 
 import pytest
 
-from harness import image
-from harness.daemon import need
+from harness import leftovers
+from harness.bystander import KEPT, Bystander, files, is_whole
+from harness.chaos import KEEP, Chaos, digest_of
+from harness.daemon import DidNotStart, need
+from harness.grpc_client import fails, grpc
 from harness.wait import eventually
 
 pytestmark = pytest.mark.davit
-DAVIT = "io.containerd.davit.v2"
 
 
-class Load:
-    """What a user does, over and over; each step may fail while the daemon is down."""
-
-    def __init__(self, store_daemon, archive):
-        self.daemon, self.archive, self.namespace = store_daemon, archive, f"chaos-{uuid.uuid4().hex[:8]}"
-
-    def ctr(self, *args, check=False):
-        done = subprocess.run(["ctr", "--address", str(self.daemon.directory / "sock"), "--connect-timeout", "2s", "--namespace", self.namespace, *map(str, args)],
-                              capture_output=True, text=True, timeout=60, env=self.daemon.server.environment, stdin=subprocess.DEVNULL)
-        assert not check or done.returncode == 0, f"ctr {args}: {done.stderr}\n{self.daemon.server.log.read_text()[-2000:]}"
-        return done
-
-    def once(self, check=False):
-        self.ctr("images", "import", self.archive, check=check)
-        done = self.ctr("run", "--rm", "--runtime", DAVIT, image.NAME, "once", "echo", "fine", check=check)
-        assert not check or done.stdout == "fine\n"
-        self.ctr("images", "rm", "--sync", image.NAME, check=check)
-
-    def rows(self, *args):
-        return [line.split() for line in self.ctr(*args, check=True).stdout.splitlines()[1:]]
+def put(client, data):
+    stream = client.content.Write()
+    stream(action=2, ref=digest_of(data), total=len(data), expected=digest_of(data), data=data, labels=KEEP)
+    stream.end()
 
 
-@pytest.fixture
-def load(store_daemon, rootfs_template):
+@pytest.fixture(params=["tmpfs", "ext4"])
+def small(request, make_daemon, work, rootfs_template):
+    """A bystander of a daemon whose root directory is a small disk of its own."""
     need("ctr")
-    found = Load(store_daemon, image.write_archive(rootfs_template, store_daemon.directory / "image.tar"))
+
+    def mount(directory):
+        (directory / "root").mkdir()
+        if request.param == "tmpfs":
+            command = ["mount", "-t", "tmpfs", "-o", "size=32m", "davit-small", directory / "root"]
+        else:
+            need("mke2fs")
+            if not pathlib.Path("/dev/loop-control").exists():
+                pytest.skip("no loop devices")
+            with open(work / "disk", "wb") as file:
+                file.truncate(32 << 20)
+            # Nothing is kept back for root.
+            subprocess.run(["/usr/sbin/mke2fs", "-q", "-m", "0", "-t", "ext4", work / "disk"], check=True, stdout=subprocess.DEVNULL)
+            command = ["mount", "-o", "loop", work / "disk", directory / "root"]
+        subprocess.run(command, check=True)
+
+    daemon = make_daemon(prepare=mount)
+    found = Bystander(daemon, rootfs_template, work)
     yield found
-    for row in found.rows("tasks", "ls"):
-        found.ctr("tasks", "rm", "--force", row[0])
+    found.ctr.clean()
+    daemon.server.stop()
+    for path in sorted(leftovers.mounts([str(daemon.root)]), key=len, reverse=True):
+        subprocess.run(["umount", path], check=True)
 
 
-def is_whole(load):
-    """Nothing is half there, and everything can be done again."""
-    server = load.daemon.server
-    state = load.daemon.directory / "state/io.containerd.runtime.v2.task" / load.namespace
-    eventually(lambda: {path.name for path in state.iterdir()} == {row[0] for row in load.rows("tasks", "ls")} if state.exists() else True,
-               "each bundle is a task's")
-    assert [row[0] for row in load.rows("tasks", "ls") if row[2] == "RUNNING"].count("stays") == 1, server.log.read_text()[-2000:]
-    assert load.ctr("tasks", "exec", "--exec-id", "e", "stays", "echo", "alive", check=True).stdout == "alive\n"
-    # What a client that was cut off leaves, it may remove.
-    load.ctr("tasks", "rm", "--force", "once")
-    load.ctr("containers", "rm", "once")
-    load.ctr("snapshots", "rm", "once")
-    load.once(check=True)
-    # An image that is listed can be read and used, its content is all there.
-    for row in load.rows("images", "ls"):
-        assert "complete" in load.ctr("images", "check", f"name=={row[0]}", check=True).stdout
+@contextlib.contextmanager
+def full(root):
+    """Not one block is left."""
+    ballast = root / "ballast"
+    with open(ballast, "wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while file.write(b"\1" * 4096):
+                pass
+        with contextlib.suppress(OSError):
+            os.fsync(file.fileno())
+    assert shutil.disk_usage(root).free < 4096
+    yield
+    ballast.unlink(missing_ok=True)
 
 
-def arm(load, text):
-    """Restarts it so. False: it did not get through its start, which is as good a place as others."""
-    server = load.daemon.server
-    server.environment["DAVIT_FAULT"] = text
-    server.kill()
+def test_full(small):
+    """Who needs space is told, everything else goes on, a restart, too; and room can be made through the daemon."""
+    daemon, client = small.daemon, small.daemon.client(small.ctr.namespace)
+    old = b"is in the way" * 10000
+    put(client, old)
+    client.images.Create(image={"name": "old", "target": {"media_type": "t", "digest": digest_of(old), "size": len(old)}})
+    client.content.Update(info={"digest": digest_of(old)}, update_mask={"paths": ["labels"]})    # the image alone keeps it
+    before = files(daemon)
+    with full(daemon.root):
+        with fails("RESOURCE_EXHAUSTED") as failure:
+            put(client, os.urandom(1 << 20))
+        assert "no space left on device" in failure.text
+        # The overlay's directories cannot be made; on a tmpfs, which has room for those, its content fails.
+        small.ctr("run", "--rm", "--runtime", small.ctr.runtime, KEPT, "new", "sh", "-c", "echo content > /file", check=False)
+        assert small.ctr.status != 0
+        small.has_not_noticed()
+        daemon.crash()
+        client = daemon.client(small.ctr.namespace)
+        small.has_not_noticed()
+        small.ctr("snapshots", "rm", "new", check=False)
+        client.images.Delete(name="old", sync=True)
+        with fails("NOT_FOUND"):
+            client.content.Info(digest=digest_of(old))
+    for status in client.content.ListStatuses().statuses:
+        client.content.Abort(ref=status.ref)
+    eventually(lambda: files(daemon) == {**before, "blobs": before["blobs"] - 1}, "nothing is half there")
+    as_before(small, client)
+
+
+def as_before(small, client):
+    """The disk is well again: everything is whole, and can be done again."""
+    is_whole(client)
+    small.has_not_noticed()
+    put(client, os.urandom(1 << 20))
+    assert small.ctr("run", "--rm", "--runtime", small.ctr.runtime, KEPT, "again", "echo", "again") == "again\n"
+    small.end()
+
+
+def test_read_only(small):
+    """It says why it does not start; the container, which has written nothing there, goes on."""
+    daemon = small.daemon
+    before = files(daemon)
+    daemon.server.kill()
+    subprocess.run(["mount", "-o", "remount,ro", daemon.root], check=True)
     try:
-        server.start()
-    except pytest.skip.Exception:
-        return False
-    return True
+        with pytest.raises(DidNotStart, match="read-only file system"):
+            daemon.server.start()
+        small.wait_for_output()
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", daemon.root], check=True)
+    daemon.server.start()
+    client = daemon.client(small.ctr.namespace)
+    assert files(daemon) == before
+    as_before(small, client)
 
 
-def disarm(load):
-    server = load.daemon.server
-    server.environment.pop("DAVIT_FAULT", None)
-    server.kill()
-    server.start()
-
-
-KEPT = "davit.test/kept:1"
-
-
-@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
-@pytest.mark.parametrize("point", ["meta.commit.sync", "meta.commit.sync:7", "content.commit.data-synced"])
-def test_step_fails(load, point, error):
-    """Disk full, disk broken: whoever asked is told, and the daemon lives on."""
-    load.ctr("images", "import", load.archive, check=True)
-    load.ctr("images", "tag", image.NAME, KEPT, check=True)
-    load.ctr("run", "-d", "--runtime", DAVIT, KEPT, "stays", "sleep", "10000", check=True)
-    load.ctr("images", "rm", "--sync", image.NAME, check=True)
-    if arm(load, f"{point}={error}"):
-        load.once()
-        assert load.daemon.server.process.poll() is None
-    disarm(load)
-    is_whole(load)
-    info = json.loads(load.ctr("containers", "info", "stays", check=True).stdout)
-    assert info["Image"] == KEPT and KEPT in {row[0] for row in load.rows("images", "ls")}
-    load.ctr("tasks", "kill", "-s", "SIGKILL", "stays", check=True)
-    eventually(lambda: ["STOPPED"] == [row[2] for row in load.rows("tasks", "ls")], "its end is seen")
+@pytest.mark.parametrize("point, error", [("meta.commit.sync:3", "EIO"), ("meta.commit.sync:12", "ENOSPC"),
+                                          ("content.commit.data-synced:2", "ENOSPC")])
+def test_step_fails(point, error, store_daemon, rootfs_template, work):
+    """Who asked is told, and the daemon lives on. What could not be stored for sure is not tried again: a restart is needed."""
+    need("ctr")
+    stays = Bystander(store_daemon, rootfs_template, work)
+    before, server = files(store_daemon), store_daemon.server
+    server.environment["DAVIT_FAULT"] = f"{point}={error}"
+    store_daemon.crash()
+    load = Chaos(stays, rootfs_template, work, n_workers=1)
+    assert load.run(lambda it: it.workers[0].failure)
+    failure, load.workers[0].failure = load.workers[0].failure, None
+    assert isinstance(failure, grpc.RpcError)
+    assert failure.code().name in ("INTERNAL", "RESOURCE_EXHAUSTED"), failure
+    assert server.process.poll() is None
+    stays.has_not_noticed()
+    del server.environment["DAVIT_FAULT"]
+    store_daemon.crash()
+    client = store_daemon.client(stays.ctr.namespace)
+    load.check(client)
+    is_whole(client)
+    stays.has_not_noticed()
+    load.undo(client)
+    eventually(lambda: files(store_daemon) == before, f"nothing is left: {files(store_daemon)}, before {before}")
+    stays.end()

@@ -2,15 +2,12 @@
 """Snapshotters of other processes: a plugin in Python behind davitd's Snapshots service."""
 
 import concurrent.futures
-import os
-import pathlib
-import uuid
 
 import pytest
 
 grpc = pytest.importorskip("grpc")
 
-from harness import daemon, grpc_client, machine, store_fixtures
+from harness import store_fixtures
 from harness.grpc_client import fails
 from harness.wait import eventually
 
@@ -75,26 +72,15 @@ class Plugin(grpc.GenericRpcHandler):
             yield answer
 
 
-class ProxyDaemon(store_fixtures.StoreDaemon):
-    def __init__(self, api, program, directory):
-        self.api, self.directory, self.clients, self.is_davit = api, directory, [], True
-        (directory / "config.toml").write_text(f'version = 3\n[proxy_plugins.far]\ntype = "snapshot"\naddress = "{directory}/far.sock"\n')
-        command = [program, "--config", directory / "config.toml", "--root", directory / "root", "--state", directory / "state",
-                   "--address", directory / "sock"]
-        self.server = daemon.Daemon("davitd", [str(word) for word in command], directory, self.answers,
-                                    path=store_fixtures.program_path(program))
-
-
 @pytest.fixture
-def far(api, session_dir):
-    program = store_fixtures.davitd_path()
-    if not machine.is_root() or not os.access(program, os.X_OK) or pathlib.Path(program).name == "containerd":
-        pytest.skip("needs root and davitd")
-    directory = session_dir / f"d{uuid.uuid4().hex[:10]}"
-    directory.mkdir()
-    found = ProxyDaemon(api, program, directory)
-    yield found
-    found.close()
+def far(make_daemon):
+    if store_fixtures.davitd_path().name == "containerd":
+        pytest.skip("needs davitd")
+
+    def configure(directory):
+        (directory / "config.toml").write_text(f'version = 3\n[proxy_plugins.far]\ntype = "snapshot"\naddress = "{directory}/far.sock"\n')
+
+    return make_daemon("--config", "config.toml", prepare=configure)
 
 
 def test_life(api, far):

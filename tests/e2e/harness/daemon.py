@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody else's daemon, run by a test with directories of its own, and stopped by its pid."""
+"""A daemon, run by a test with directories of its own, and stopped by its pid."""
 
 import os
 import pathlib
@@ -28,15 +28,25 @@ def environment(directory, path=None):
             "XDG_RUNTIME_DIR": str(directory), "LC_ALL": "C.UTF-8"}
 
 
+class DidNotStart(AssertionError):
+    """It ended, or does not answer."""
+
+
 class Daemon:
-    def __init__(self, name, command, directory, is_ready, path=None):
-        """Starts it and waits until is_ready(); skips the test when it cannot run on this machine."""
+    def __init__(self, name, command, directory, is_ready, path=None, is_ours=False):
+        """Starts it and waits until is_ready(). Somebody else's that cannot run on this machine skips the test."""
         self.name, self.directory = name, pathlib.Path(directory)
         self.command, self.is_ready, self.environment = command, is_ready, environment(directory, path)
         self.log = self.directory / f"{name}.log"
-        self.start()
+        try:
+            self.start()
+        except DidNotStart as e:
+            if is_ours:
+                raise
+            pytest.skip(str(e))
 
     def start(self):
+        """DidNotStart: what was running before does not run again, which no test can take for a skip."""
         with open(self.log, "a") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=self.environment, cwd=self.directory)
@@ -45,9 +55,9 @@ class Daemon:
             eventually(lambda: self.process.poll() is not None or is_ready(), f"{name} answers", timeout=60)
         except AssertionError:
             self.stop()
-            pytest.skip(f"{name} does not answer here: {self.reason()}")
+            raise DidNotStart(f"{name} does not answer: {self.reason()}") from None
         if self.process.poll() is not None:
-            pytest.skip(f"{name} does not run here: {self.reason()}")
+            raise DidNotStart(f"{name} does not run: {self.reason()}")
 
     def reason(self):
         lines = self.log.read_text(errors="replace").strip().splitlines()

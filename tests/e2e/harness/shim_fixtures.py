@@ -69,7 +69,7 @@ def clients():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "davit_shim: behaviour of Davit's shim alone; skipped when DAVIT_SHIM is another")
-    config.addinivalue_line("markers", "stress: takes minutes; make test-shim-stress")
+    config.addinivalue_line("markers", "stress: takes minutes; make test-shim-stress, test-davitd-chaos")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -78,4 +78,4 @@ def pytest_collection_modifyitems(config, items):
         if item.get_closest_marker("davit_shim") and not is_davits():
             item.add_marker(pytest.mark.skip(reason=f"Davit's own behaviour; this is {shim_path().name}"))
         if item.get_closest_marker("stress") and not is_stress:
-            item.add_marker(pytest.mark.skip(reason="make test-shim-stress"))
+            item.add_marker(pytest.mark.skip(reason="make test-shim-stress, test-davitd-chaos"))

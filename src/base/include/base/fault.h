@@ -3,7 +3,7 @@
 
 /*
  * Fault points: places with names where a test ends the process, as a power cut or kill -9 would,
- * or makes a step fail. tests/chaos goes through them all.
+ * or makes a step fail. test_davitd_chaos.py goes through them all.
  *
  *	DV_FAULT("content.commit.named");
  *	r = DV_FAULT_ERRNO("content.commit.sync");	(0 in all normal life)
