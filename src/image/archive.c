@@ -57,6 +57,9 @@ static void *feed(void *arg)
 	pthread_mutex_lock(&a->lock);
 	a->source_e = e;
 	pthread_mutex_unlock(&a->lock);
+	/* Nobody may be there any more to whom its last word matters, and it need not have one. */
+	if (e)
+		(void)sys_pidfd_send_signal(a->pidfd, SIGKILL);
 	sys_closep(&a->to_child); /* the archive's end, as the child sees it */
 	return NULL;
 }

@@ -30,13 +30,14 @@
 #include "sys/spawn.h"
 #include "wire.h"
 
-enum { TICK_MS = 100, DEVICES_MAX = 65536 };
+enum { TICK_MS = 100, LAST_MS = 1000, DEVICES_MAX = 65536 };
 #define BYTES_MAX   (1ULL << 40)
 #define ENTRIES_MAX (16ULL << 20)
 
 struct parent {
 	const struct image_unpack *u;
 	int socket; /* ours */
+	int archive; /* by a mount of its own that cannot be written to */
 	int target; /* a detached mount */
 	dev_t dev; /* of the target */
 	pid_t pid;
@@ -146,6 +147,9 @@ static struct dv_err *ended_badly(struct parent *p)
 {
 	siginfo_t si = {};
 
+	/* That it has closed the socket need not be its end. */
+	if (sys_poll_in(p->pidfd, LAST_MS) != 1)
+		(void)sys_pidfd_send_signal(p->pidfd, SIGKILL);
 	(void)sys_waitid_pidfd(p->pidfd, &si, WEXITED);
 	if (si.si_code == CLD_EXITED)
 		return dv_err_new(DV_INTERNAL, "the unpacker ended with status %d", si.si_status);
@@ -173,7 +177,8 @@ static struct dv_err *one_message(struct parent *p, bool *ret_end)
 	r = serve(p, fd);
 	m->kind = UNPACK_RESULT;
 	m->code = r;
-	r = (int)sys_send(p->socket, m, sizeof(*m), MSG_NOSIGNAL);
+	/* One that waits for each answer always has room. */
+	r = (int)sys_send(p->socket, m, sizeof(*m), MSG_DONTWAIT);
 	return r < 0 ? dv_err_sys(r, "answer the unpacker") : NULL;
 }
 
@@ -229,7 +234,7 @@ static struct dv_err *start(struct parent *p, int child_socket)
 			 u->is_overlay ? (char *)"overlay" : (char *)"plain", bytes, entries,
 			 NULL };
 	char *envp[] = { (char *)"LC_ALL=C.UTF-8", NULL };
-	int fds[] = { child_socket, u->archive, p->target };
+	int fds[] = { child_socket, p->archive, p->target };
 	struct sys_spawn_opts opts = {
 		.path = u->program,
 		.argv = argv,
@@ -268,6 +273,27 @@ static struct dv_err *open_target(struct parent *p)
 	return NULL;
 }
 
+/*
+ * Root's files are root's to change whatever a descriptor was opened for: mode, owner, times and
+ * attributes. Not on a read-only mount.
+ */
+static int open_read_only(int file, int *ret)
+{
+	DV_CLEANUP(sys_closep) int mount = -1;
+	char path[64];
+	int r;
+
+	mount = sys_open_tree(file, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	if (mount < 0)
+		return mount;
+	r = sys_mount_setattr(mount, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", mount);
+	*ret = sys_openat(AT_FDCWD, path, O_RDONLY, 0);
+	return *ret < 0 ? *ret : 0;
+}
+
 static struct dv_err *run(struct parent *p, struct image_unpacked *ret)
 {
 	int sockets[2];
@@ -293,15 +319,17 @@ struct dv_err *image_unpack(const struct image_unpack *u, struct image_unpacked 
 {
 	struct parent *p = dv_new(struct parent);
 	struct dv_err *e;
+	int r;
 
 	p->u = u;
-	p->socket = p->target = p->pidfd = -1;
+	p->socket = p->archive = p->target = p->pidfd = -1;
 	e = open_target(p);
-	if (!e && lseek(u->archive, 0, SEEK_SET) < 0)
-		e = dv_err_sys(-errno, "read the archive");
-	if (!e)
-		e = run(p, ret);
+	if (!e) {
+		r = open_read_only(u->archive, &p->archive);
+		e = r < 0 ? dv_err_sys(r, "open the archive read-only") : run(p, ret);
+	}
 	sys_closep(&p->socket);
+	sys_closep(&p->archive);
 	sys_closep(&p->target);
 	sys_closep(&p->pidfd);
 	free(p);

@@ -203,6 +203,22 @@ def test_parents_that_the_archive_leaves_out(layers, mounted):
     assert (top / "var/spool/new").stat().st_mode & 0o7777 == 0o755
 
 
+def test_owner_of_a_directory_that_was_there(layers, mounted):
+    """It becomes root's, too: by a layer, or by an entry behind those that are in it."""
+    base = layers.apply(tar(folder("a", uid=1000, gid=1000), folder("b", uid=1000, gid=1000), folder("c", uid=1000, gid=1000)))
+    top = mounted(layers.apply(tar(folder("a"), entry("b/file"), folder("b"), folder("c", uid=5), folder("c")), base))
+    for name in "abc":
+        assert ((top / name).stat().st_uid, (top / name).stat().st_gid) == (0, 0), name
+
+
+def test_directories_in_directories(layers, mounted):
+    """More than there may be files open."""
+    deep = "/".join(["d"] * 300)
+    base = layers.apply(tar(entry(f"{deep}/old"), entry("d/old")))
+    top = mounted(layers.apply(tar(entry(f"{deep}/new"), entry("d/.wh..wh..opq")), base))
+    assert os.listdir(top / deep) == ["new"] and os.listdir(top / "d") == ["d"]
+
+
 def test_forms_of_compression(layers, mounted):
     blob = tar(entry("file", data=os.urandom(300_000)))
     halves = gzip.compress(blob[:100_000]) + gzip.compress(blob[100_000:])
@@ -236,6 +252,23 @@ def test_hostile_archives(layers, name):
     text, place = layers.refuse(tar(*HOSTILE[name]), "INVALID_ARGUMENT", "NOT_FOUND", "UNKNOWN", "INTERNAL", "OUT_OF_RANGE")
     assert "entry" in text and HOSTILE[name][-1][0].name[:100] in text
     assert not outside(place)
+
+
+def sparse(name, size, chunks, data=b""):
+    """Of PAX's sparse format 1.0: (offset, length) of what is no hole."""
+    numbers = "".join(f"{n}\n" for n in (len(chunks), *(n for chunk in chunks for n in chunk))).encode()
+    return entry(f"GNUSparseFile.0/{name}", data=numbers.ljust(512, b"\0") + data, pax_headers={
+        "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": name, "GNU.sparse.realsize": str(size)})
+
+
+def test_holes_count_as_well(layers, mounted):
+    """Whoever reads the file later has to do with all of it."""
+    top = mounted(layers.apply(tar(sparse("fine", 1 << 32, [(100, 3)], b"abc"))))
+    assert (top / "fine").stat().st_size == 1 << 32
+    text, place = layers.refuse(tar(sparse("a", 1 << 39, []), sparse("b", 1 << 39, []), sparse("c", 1, [])), "RESOURCE_EXHAUSTED")
+    assert "entry c" in text
+    text, place = layers.refuse(tar(sparse("beyond", 10, [(1 << 45, 3)], b"abc")), "INVALID_ARGUMENT")
+    assert "entry beyond" in text and os.stat(os.path.join(place, "beyond")).st_size == 0
 
 
 def test_links_stay_inside(layers, mounted):

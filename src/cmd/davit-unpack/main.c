@@ -69,7 +69,12 @@ static struct dv_err *begin(const struct limits *limits, bool has_hash, int *ret
 	e = unpack_drop();
 	if (!e)
 		e = pipeline_new(UNPACK_FD_ARCHIVE, limits->max_bytes, has_hash, ret);
-	return e ? e : unpack_filter();
+	/* It needs a thread, which may not be made any more, and sees nothing before that. */
+	if (!e)
+		e = unpack_filter();
+	if (!e)
+		pipeline_begin(*ret);
+	return e;
 }
 
 static struct dv_err *run(const struct limits *limits, struct unpack_opts *opts, int64_t *ret_size,
@@ -104,7 +109,7 @@ static struct dv_err *run_entries(const struct limits *limits)
 		return e;
 	e = open_archive(p, &a);
 	if (!e)
-		e = entries_send(a, ENTRIES_FD_OUT, limits->max_entries);
+		e = entries_send(a, ENTRIES_FD_OUT, limits->max_bytes, limits->max_entries);
 	archive_read_free(a);
 	if (!e)
 		return pipeline_finish(p, NULL, NULL); /* the client wants to be rid of all of it */
@@ -126,6 +131,7 @@ int main(int argc, char **argv)
 	if (argc != 4 || !dv_parse_u64(argv[2], &limits.max_bytes) ||
 	    !dv_parse_u64(argv[3], &limits.max_entries))
 		return EXIT_FAILURE; /* nobody runs us by hand */
+	opts.max_bytes = limits.max_bytes;
 	opts.max_entries = limits.max_entries;
 	/* Names in pax headers are UTF-8. Loaded now: there are no files of the system later. */
 	(void)uselocale(newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL));

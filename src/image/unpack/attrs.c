@@ -64,8 +64,8 @@ static int set_owner(struct layer *l, struct archive_entry *entry, int fd)
 {
 	la_int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
 
-	/* It is root's already, as this process is. */
-	if (uid == 0 && gid == 0 && !l->has_setgid)
+	/* What was made just now is root's, as this process is; a directory may have been there. */
+	if (uid == 0 && gid == 0 && !l->has_setgid && !S_ISDIR(archive_entry_mode(entry)))
 		return 0;
 	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
 		return -EINVAL;

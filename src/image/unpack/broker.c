@@ -40,6 +40,8 @@ int broker_mknod(int socket, int dir, const char *name, struct archive_entry *en
 				  .dev_major = (uint32_t)archive_entry_rdevmajor(entry),
 				  .dev_minor = (uint32_t)archive_entry_rdevminor(entry) };
 
+	if (archive_entry_uid(entry) != msg.uid || archive_entry_gid(entry) != msg.gid)
+		return -EINVAL;
 	if (socket < 0)
 		return 0;
 	if (strlen(name) >= sizeof(msg.text))

@@ -122,6 +122,9 @@ static struct dv_err *write_data(struct archive *a, struct archive_entry *entry,
 	       r == ARCHIVE_WARN) {
 		if (n == 0)
 			continue;
+		/* Where they are is the archive's word, too. */
+		if (offset < 0 || offset > size || (la_int64_t)n > size - offset)
+			return dv_err_new(DV_INVALID, "more bytes than it says");
 		r = sys_pwrite_all(fd, p, n, offset);
 		if (r < 0)
 			return dv_err_sys(r, "write it");
@@ -159,6 +162,20 @@ static make_fn maker_of(struct archive_entry *entry)
 	}
 }
 
+/* A hole costs the archive nothing, but whoever reads the file later. */
+static struct dv_err *count_bytes(struct layer *l, struct archive_entry *entry)
+{
+	la_int64_t size = archive_entry_size(entry);
+
+	if (size < 0)
+		return dv_err_new(DV_INVALID, "its size is %lld", (long long)size);
+	if ((uint64_t)size > l->opts->max_bytes - l->n_bytes)
+		return dv_err_new(DV_EXHAUSTED, "the layer's files have more than %llu bytes",
+				  (unsigned long long)l->opts->max_bytes);
+	l->n_bytes += (uint64_t)size;
+	return NULL;
+}
+
 struct dv_err *layer_create(struct layer *l, struct archive *a, struct archive_entry *entry)
 {
 	make_fn fn = maker_of(entry);
@@ -168,7 +185,9 @@ struct dv_err *layer_create(struct layer *l, struct archive *a, struct archive_e
 	if (!fn)
 		return dv_err_new(DV_INVALID, "not a type of file that a layer has (%o)",
 				  archive_entry_mode(entry) & S_IFMT);
-	e = make(l, entry, fn, &fd);
+	e = fn == make_file ? count_bytes(l, entry) : NULL;
+	if (!e)
+		e = make(l, entry, fn, &fd);
 	if (e || fn == make_device || fn == make_hardlink)
 		return e;
 	if (fn == make_file)

@@ -86,7 +86,9 @@ static struct dv_err *put_data(int out, struct archive *a, const char *name, int
 	return e ? e : put_zeros(out, size - at);
 }
 
-static struct dv_err *send_entry(int out, struct archive *a, struct archive_entry *entry)
+/* @left: bytes that may still come; holes, which cost the archive nothing, count as well. */
+static struct dv_err *send_entry(int out, struct archive *a, struct archive_entry *entry,
+				 uint64_t *left)
 {
 	const char *name = archive_entry_pathname(entry), *link = "";
 	struct entry_head head = { .kind = ENTRY_FILE };
@@ -109,6 +111,9 @@ static struct dv_err *send_entry(int out, struct archive *a, struct archive_entr
 		return dv_err_new(DV_INVALID, "entry %s: its target is not text", name);
 	if (strlen(name) >= UNPACK_TEXT_MAX || strlen(link) >= UNPACK_TEXT_MAX || head.size < 0)
 		return dv_err_new(DV_INVALID, "entry %.64s...: too long", name);
+	if ((uint64_t)head.size > *left)
+		return dv_err_new(DV_EXHAUSTED, "entry %s: more bytes than are allowed", name);
+	*left -= (uint64_t)head.size;
 	e = put_head(out, &head, name, link);
 	if (e || head.kind != ENTRY_FILE)
 		return e;
@@ -118,7 +123,7 @@ static struct dv_err *send_entry(int out, struct archive *a, struct archive_entr
 	return e;
 }
 
-struct dv_err *entries_send(struct archive *a, int out, uint64_t max_entries)
+struct dv_err *entries_send(struct archive *a, int out, uint64_t max_bytes, uint64_t max_entries)
 {
 	struct archive_entry *entry = NULL;
 	struct dv_err *e = NULL;
@@ -131,7 +136,7 @@ struct dv_err *entries_send(struct archive *a, int out, uint64_t max_entries)
 		if (++n > max_entries)
 			return dv_err_new(DV_EXHAUSTED, "the archive has more than %llu entries",
 					  (unsigned long long)max_entries);
-		e = send_entry(out, a, entry);
+		e = send_entry(out, a, entry, &max_bytes);
 	}
 	return e;
 }

@@ -35,19 +35,21 @@ static int open_directory(int at, const char *path)
 static struct dv_err *make_one(struct layer *l, const char *path)
 {
 	struct broker_parent as = { .mode = 0755 };
+	DV_CLEANUP(sys_closep) int above = -1;
 	DV_CLEANUP(sys_closep) int fd = -1;
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	DV_CLEANUP(dv_freep) char *start = dv_strndup(path, (size_t)(name - path));
 	int r;
 
 	if (l->opts->is_overlay && broker_parent(l->opts->socket, path, &as) < 0)
 		as = (struct broker_parent){ .mode = 0755 };
-	r = sys_mkdirat(l->opts->root, path, 0700);
-	if (r < 0 && r != -EEXIST)
+	above = open_directory(l->opts->root, *start ? start : ".");
+	r = above < 0 ? above : sys_mkdirat(above, name, 0700);
+	if (r < 0) /* -EEXIST: a link that leads nowhere */
 		return dv_err_sys(r, "make directory %s", path);
-	fd = open_directory(l->opts->root, path);
+	fd = sys_openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return dv_err_sys(fd, "open directory %s", path);
-	if (r == -EEXIST) /* a link to a directory that was made meanwhile; it is as it is */
-		return NULL;
 	r = sys_fchown(fd, as.uid, as.gid);
 	if (r == 0)
 		r = sys_fchmod(fd, as.mode);

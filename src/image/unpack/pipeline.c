@@ -25,7 +25,7 @@ struct pipeline {
 	pthread_cond_t changed;
 	/* Under the lock. */
 	uint64_t n_made, n_taken; /* chunks */
-	bool is_ended, is_stopped;
+	bool has_begun, is_ended, is_stopped;
 	struct dv_err *e;
 	size_t lengths[N_CHUNKS];
 	/* The reader's. */
@@ -119,10 +119,23 @@ static struct dv_err *convert(struct pipeline *p)
 	return NULL;
 }
 
+/* False: it shall not begin any more. */
+static bool wait_for_begin(struct pipeline *p)
+{
+	bool has_begun;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->has_begun && !p->is_stopped)
+		pthread_cond_wait(&p->changed, &p->lock);
+	has_begun = p->has_begun;
+	pthread_mutex_unlock(&p->lock);
+	return has_begun;
+}
+
 static void *reader_main(void *arg)
 {
 	struct pipeline *p = arg;
-	struct dv_err *e = convert(p);
+	struct dv_err *e = wait_for_begin(p) ? convert(p) : NULL;
 
 	pthread_mutex_lock(&p->lock);
 	p->e = e;
@@ -150,6 +163,14 @@ struct dv_err *pipeline_new(int fd, uint64_t max_bytes, bool has_hash, struct pi
 	}
 	*ret = p;
 	return NULL;
+}
+
+void pipeline_begin(struct pipeline *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->has_begun = true;
+	pthread_cond_signal(&p->changed);
+	pthread_mutex_unlock(&p->lock);
 }
 
 struct pipeline *pipeline_free(struct pipeline *p)

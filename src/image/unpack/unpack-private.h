@@ -24,9 +24,10 @@
 
 struct pipeline;
 
-/* @has_hash: pipeline_finish() wants the digest. */
+/* Makes the thread, which does not read yet. @has_hash: pipeline_finish() wants the digest. */
 struct dv_err *pipeline_new(int fd, uint64_t max_bytes, bool has_hash, struct pipeline **ret)
 	DV_CHECK;
+void pipeline_begin(struct pipeline *p);
 struct pipeline *pipeline_free(struct pipeline *p);
 DV_DEFINE_CLEANUP(struct pipeline *, pipeline_free);
 /* The next piece, valid until the next call. 0: the end, or an error: pipeline_finish() tells. */
@@ -43,6 +44,7 @@ struct unpack_opts {
 	int root; /* the directory */
 	int socket; /* -1: nobody is there to do what needs privilege; it is left out (fuzzing) */
 	bool is_overlay;
+	uint64_t max_bytes; /* of files, holes included */
 	uint64_t max_entries;
 };
 
@@ -61,6 +63,7 @@ struct layer {
 	bool has_setgid; /* it gives its group to what is made in it */
 	bool has_default_acl; /* somewhere: modes are not what open() is told */
 	struct late_time *times;
+	uint64_t n_bytes; /* of files so far */
 	void *unpacked; /* paths of this layer (search.h); without overlayfs alone */
 	char *path; /* of the entry, without "/" in front; "" is the root */
 	const char *name; /* its last component */
@@ -101,7 +104,8 @@ int broker_parent(int socket, const char *path, struct broker_parent *ret);
 void broker_end(int socket, struct dv_err *take_e, int64_t size, const struct dv_digest *digest);
 
 /* entries.c: files and links of @a to @out, see wire.h; also how it ended. */
-struct dv_err *entries_send(struct archive *a, int out, uint64_t max_entries) DV_CHECK;
+struct dv_err *entries_send(struct archive *a, int out, uint64_t max_bytes, uint64_t max_entries)
+	DV_CHECK;
 void entries_end(int out, struct dv_err *take_e);
 
 /* ---- isolate.c: "/" becomes the detached mount @target; privileges and system calls go ---------------- */

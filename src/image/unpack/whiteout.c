@@ -28,14 +28,17 @@ static int compare(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
+/* With the directories that it is in, whether or not the archive has an entry for them. */
 void layer_note(struct layer *l)
 {
-	char *path;
+	DV_CLEANUP(dv_freep) char *path = dv_strdup(l->path);
 
-	if (l->opts->is_overlay || tfind(l->path, &l->unpacked, compare))
-		return;
-	path = dv_strdup(l->path);
-	dv_assert(tsearch(path, &l->unpacked, compare));
+	while (*path && !l->opts->is_overlay && !tfind(path, &l->unpacked, compare)) {
+		char *slash = strrchr(path, '/');
+
+		dv_assert(tsearch(dv_strdup(path), &l->unpacked, compare));
+		*(slash ? slash : path) = '\0';
+	}
 }
 
 void layer_forget(struct layer *l)
