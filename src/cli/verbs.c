@@ -37,6 +37,16 @@ static const struct dv_opt options[] = {
 /* In the order of help texts. */
 static const struct dv_opt_verb *const verbs[] = {
 	/* alone, or in the group "container" as well */
+	&cli_verb_ps,
+	&cli_verb_logs,
+	&cli_verb_stop,
+	&cli_verb_kill,
+	&cli_verb_rm,
+	&cli_verb_wait,
+	&cli_verb_pause,
+	&cli_verb_unpause,
+	&cli_verb_rename,
+	&cli_verb_top,
 	&cli_verb_completion,
 	&cli_verb_events,
 	&cli_verb_system_info,

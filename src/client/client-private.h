@@ -12,6 +12,7 @@ struct client {
 	uv_loop_t loop;
 	struct grpc_client *grpc;
 	char *address, *ns;
+	bool is_turning; /* within client_turn() */
 };
 
 /* @r as gRPC's; @metadata is where its metadata are. */

@@ -59,7 +59,10 @@ const char *client_namespace(const struct client *c)
 
 void client_turn(struct client *c)
 {
+	dv_assert(!c->is_turning); /* libuv's loops cannot be run from their callbacks */
+	c->is_turning = true;
 	(void)uv_run(&c->loop, UV_RUN_ONCE);
+	c->is_turning = false;
 }
 
 /* ---- Requests ---- */

@@ -3,8 +3,8 @@
 
 #include <signal.h>
 
+#include "base/signame.h"
 #include "cli.h"
-#include "signal-name.h"
 #include "verbs.h"
 
 struct kill_opts {
@@ -18,7 +18,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 	int signo = SIGTERM;
 
 	(void)ret_status;
-	if (cli_given(args[1]) && !signal_parse(args[1], &signo))
+	if (cli_given(args[1]) && !dv_signal_parse(args[1], &signo))
 		return dv_err_new(DV_INVALID, "unknown signal \"%s\"", args[1]);
 	return rt_kill(&cli->ctx, args[0], signo, o->all);
 }

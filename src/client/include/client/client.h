@@ -4,7 +4,8 @@
 /*
  * davitd as its clients see it: calls that wait. Everything happens on one private libuv loop, which
  * runs while a function here waits; so other calls in flight, terminals and sockets on that loop make
- * progress meanwhile, and their callbacks may be called from within any function here that waits.
+ * progress meanwhile, and their callbacks may be called from within any function here that waits. A
+ * callback may not wait itself.
  *
  * One thread. Errors have the daemon's code and message; DV_UNAVAILABLE: nobody listens there, or the
  * connection was lost.

@@ -3,8 +3,8 @@
 
 #include <signal.h>
 
+#include "base/signame.h"
 #include "base/test.h"
-#include "signal-name.h"
 
 Test(signal_name, known)
 {
@@ -37,7 +37,7 @@ Test(signal_name, known)
 	for (size_t i = 0; i < DV_ARRAY_SIZE(cases); i++) {
 		int signo = -1;
 
-		T_TRUE(signal_parse(cases[i].text, &signo));
+		T_TRUE(dv_signal_parse(cases[i].text, &signo));
 		T_INT(signo, ==, cases[i].signo);
 	}
 }
@@ -52,7 +52,7 @@ Test(signal_name, unknown)
 	for (size_t i = 0; i < DV_ARRAY_SIZE(cases); i++) {
 		int signo = -1;
 
-		cr_expect(!signal_parse(cases[i], &signo), "\"%s\" is no signal", cases[i]);
+		cr_expect(!dv_signal_parse(cases[i], &signo), "\"%s\" is no signal", cases[i]);
 		T_INT(signo, ==, -1);
 	}
 }

@@ -11,4 +11,4 @@
  * "TERM", "sigterm", "15", "RTMIN+3", "SIGRTMAX-1"; 0 is the signal that only asks whether
  * there is a process. False for anything else.
  */
-bool signal_parse(const char *text, int *ret_signo) DV_CHECK;
+bool dv_signal_parse(const char *text, int *ret_signo) DV_CHECK;

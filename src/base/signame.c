@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signal names. See signal-name.h. */
+/* Signal names. See base/signame.h. */
 
-#include "signal-name.h"
+#include "base/signame.h"
 
 #include <signal.h>
 #include <stdint.h>
@@ -38,7 +38,7 @@ static bool parse_realtime(const char *name, int *ret)
 	return true;
 }
 
-bool signal_parse(const char *text, int *ret_signo)
+bool dv_signal_parse(const char *text, int *ret_signo)
 {
 	uint32_t n;
 
