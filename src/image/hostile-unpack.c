@@ -77,17 +77,17 @@ static void ask_too_much(void)
 	for (size_t i = 0; i < DV_ARRAY_SIZE(names); i++) {
 		struct unpack_msg m = null;
 
-		strcpy(m.text, names[i]);
+		snprintf(m.text, sizeof(m.text), "%s", names[i]);
 		EXPECT(m, target, -EINVAL);
 	}
-	strcpy(null.text, "null");
+	snprintf(null.text, sizeof(null.text), "null");
 	EXPECT(null, proc, -EPERM); /* of another file system */
 	EXPECT(null, file, -EPERM); /* no directory */
 	EXPECT(null, -1, -EBADF);
 	EXPECT(null, target, 0);
 	EXPECT(null, target, -EEXIST);
 	null.mode = S_IFREG | 06755;
-	strcpy(null.text, "setuid");
+	snprintf(null.text, sizeof(null.text), "setuid");
 	EXPECT(null, target, -EINVAL);
 	EXPECT((struct unpack_msg){ .kind = UNPACK_OPAQUE }, target, -EPERM); /* it is "plain" */
 	EXPECT(((struct unpack_msg){ .kind = UNPACK_PARENT, .text = "sub" }), -1, 0);
@@ -103,8 +103,11 @@ int main(int argc, char **argv)
 {
 	struct unpack_msg m = { .kind = UNPACK_PARENT, .text = "x" };
 	int fds[SYS_FDS_MAX];
+	uint32_t what;
 
-	switch (argc == 4 ? atoi(argv[3]) : 0) {
+	if (argc != 4 || !dv_parse_u32(argv[3], &what))
+		return EXIT_FAILURE;
+	switch (what) {
 	case LEAVES_SOCKET:
 		close(UNPACK_FD_SOCKET);
 		break;
