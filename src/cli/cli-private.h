@@ -73,6 +73,7 @@ extern const struct dv_opt_verb cli_verb_pause;
 extern const struct dv_opt_verb cli_verb_ps;
 extern const struct dv_opt_verb cli_verb_rename;
 extern const struct dv_opt_verb cli_verb_rm;
+extern const struct dv_opt_verb cli_verb_stats;
 extern const struct dv_opt_verb cli_verb_stop;
 extern const struct dv_opt_verb cli_verb_system_check;
 extern const struct dv_opt_verb cli_verb_system_df;

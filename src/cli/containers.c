@@ -26,21 +26,20 @@ struct dv_err *cli_container(struct cli *cli, const char *ref, struct client_rec
 	return e;
 }
 
-struct dv_err *cli_containers(struct cli *cli, char **args, struct client_record **ret,
-			      const char ***ret_refs, size_t *ret_n, int *ret_status)
+struct dv_err *cli_containers(struct cli *cli, const char *what, char **args,
+			      struct cli_containers *ret, int *ret_status)
 {
-	struct client_record *records;
 	struct dv_err *e = NULL;
-	const char **refs;
 	size_t n = 0;
 
 	while (args[n])
 		n++;
-	records = dv_arena_new_n(&cli->arena, struct client_record, n);
-	refs = dv_arena_new_n(&cli->arena, const char *, n);
-	n = 0;
+	ret->records = dv_arena_new_n(&cli->arena, struct client_record, n);
+	ret->refs = dv_arena_new_n(&cli->arena, const char *, n);
+	ret->n = 0;
 	for (; *args; args++) {
-		e = cli_container(cli, *args, &records[n]);
+		e = cli_container(cli, *args, &ret->records[ret->n]);
+		e = dv_err_wrap(e, "cannot %s %s", what, *args);
 		if (e && dv_err_code(e) == DV_UNAVAILABLE)
 			return e; /* nobody is there to ask for the others */
 		if (e) {
@@ -48,11 +47,8 @@ struct dv_err *cli_containers(struct cli *cli, char **args, struct client_record
 			*ret_status = 1;
 			continue;
 		}
-		refs[n++] = *args;
+		ret->refs[ret->n++] = *args;
 	}
-	*ret = records;
-	*ret_refs = refs;
-	*ret_n = n;
 	return NULL;
 }
 

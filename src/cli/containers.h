@@ -9,9 +9,18 @@
 /* By name or id; a hint where there is something to say. */
 struct dv_err *cli_container(struct cli *cli, const char *ref, struct client_record *ret) DV_CHECK;
 
-/* All of @args, before anything is done to one; those that are not there are reported, and left out. */
-struct dv_err *cli_containers(struct cli *cli, char **args, struct client_record **ret,
-			      const char ***ret_refs, size_t *ret_n, int *ret_status) DV_CHECK;
+struct cli_containers {
+	struct client_record *records;
+	const char **refs; /* as they were called */
+	size_t n;
+};
+
+/*
+ * All of @args, before anything is done to one. Those that are not there are reported ("cannot @what
+ * x: ..."), and left out.
+ */
+struct dv_err *cli_containers(struct cli *cli, const char *what, char **args,
+			      struct cli_containers *ret, int *ret_status) DV_CHECK;
 
 /* "-s": DV_INVALID if it is no signal; 0 for NULL. */
 struct dv_err *cli_signal(const char *text, int *ret) DV_CHECK;

@@ -31,21 +31,19 @@ static struct dv_err *stop_all(struct cli *cli, const struct client_stop_opts *h
 			       int *ret_status)
 {
 	struct client_stopping **stopping;
-	struct client_record *records;
-	const char **refs;
+	struct cli_containers c;
 	struct dv_err *e;
-	size_t n;
 
-	e = cli_containers(cli, args, &records, &refs, &n, ret_status);
+	e = cli_containers(cli, "stop", args, &c, ret_status);
 	if (e)
-		return dv_err_wrap(e, "cannot stop %s", args[0]);
-	stopping = dv_arena_new_n(&cli->arena, struct client_stopping *, n);
-	for (size_t i = 0; i < n; i++)
-		stopping[i] = client_stop_begin(cli->client, &records[i], how);
-	for (size_t i = 0; i < n; i++) {
-		e = dv_err_wrap(client_stop_finish(stopping[i]), "cannot stop %s", refs[i]);
+		return e;
+	stopping = dv_arena_new_n(&cli->arena, struct client_stopping *, c.n);
+	for (size_t i = 0; i < c.n; i++)
+		stopping[i] = client_stop_begin(cli->client, &c.records[i], how);
+	for (size_t i = 0; i < c.n; i++) {
+		e = dv_err_wrap(client_stop_finish(stopping[i]), "cannot stop %s", c.refs[i]);
 		if (!e)
-			e = cli_done(refs[i]);
+			e = cli_done(c.refs[i]);
 		if (e)
 			*ret_status = 1;
 		cli_report(cli, e);

@@ -47,6 +47,7 @@ static const struct dv_opt_verb *const verbs[] = {
 	&cli_verb_unpause,
 	&cli_verb_rename,
 	&cli_verb_top,
+	&cli_verb_stats,
 	&cli_verb_completion,
 	&cli_verb_events,
 	&cli_verb_system_info,
