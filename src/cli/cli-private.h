@@ -60,6 +60,7 @@ struct dv_err *cli_dispatch(struct cli *cli, int argc, char **argv, int *ret_sta
 
 extern const struct dv_opt_verb cli_verb_complete;
 extern const struct dv_opt_verb cli_verb_completion;
+extern const struct dv_opt_verb cli_verb_container_inspect;
 extern const struct dv_opt_verb cli_verb_events;
 extern const struct dv_opt_verb cli_verb_image_prune;
 extern const struct dv_opt_verb cli_verb_kill;

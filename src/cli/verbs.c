@@ -53,6 +53,7 @@ static const struct dv_opt_verb *const verbs[] = {
 	&cli_verb_system_info,
 	&cli_verb_version,
 	/* in groups */
+	&cli_verb_container_inspect,
 	&cli_verb_image_prune,
 	&cli_verb_namespace_create,
 	&cli_verb_namespace_inspect,
