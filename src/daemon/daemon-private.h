@@ -24,6 +24,7 @@ struct gc;
 struct meta;
 struct mounts;
 struct plugins;
+struct sandboxes;
 struct snapshots;
 struct streams;
 struct tasks;
@@ -51,6 +52,7 @@ struct daemon {
 	struct events *events;
 	struct gc *gc;
 	struct tasks *tasks;
+	struct sandboxes *sandboxes;
 	struct plugins *plugins;
 	struct streams *streams;
 	struct grpc_server *server;

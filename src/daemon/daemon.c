@@ -22,6 +22,7 @@
 #include "metrics.h"
 #include "observe.h"
 #include "rpc/ttrpc.h"
+#include "sandboxes.h"
 #include "service.h"
 #include "socket.h"
 #include "stores.h"
@@ -178,7 +179,9 @@ static struct dv_err *begin(struct daemon *d)
 	d->events = events_new(d->fast);
 	d->streams = streams_new(d);
 	d->gc = gc_new(d);
-	e = tasks_new(d, &d->tasks);
+	e = sandboxes_new(d, &d->sandboxes);
+	if (!e)
+		e = tasks_new(d, &d->tasks);
 	return e ? e : open_sockets(d);
 }
 
@@ -186,6 +189,7 @@ static void daemon_fini(struct daemon *d)
 {
 	d->observations = observations_free(d->observations);
 	d->tasks = tasks_free(d->tasks);
+	d->sandboxes = sandboxes_free(d->sandboxes);
 	/* Work that is under way may still publish, or ask the stores. */
 	d->slow = io_work_pool_free(d->slow);
 	d->fast = io_work_pool_free(d->fast);
@@ -233,7 +237,7 @@ static void on_patience(uv_timer_t *timer)
 	struct daemon *d = timer->data;
 
 	dv_log(d->log, DV_WARN,
-	       "a task is still being created or deleted; the next start cleans up");
+	       "a task or a sandbox is still being created or deleted; the next start cleans up");
 	sys_exit(EXIT_SUCCESS);
 }
 
@@ -253,6 +257,13 @@ static void on_settled(void *arg)
 	stopped(stopped_arg);
 }
 
+static void on_tasks_settled(void *arg)
+{
+	struct daemon *d = arg;
+
+	sandboxes_when_settled(d->sandboxes, on_settled, d);
+}
+
 /* Nobody can ask for anything any more; what was asked for before comes to its end. */
 static void on_closed(void *arg)
 {
@@ -264,7 +275,7 @@ static void on_closed(void *arg)
 	(void)uv_timer_init(d->loop, d->patience);
 	d->patience->data = d;
 	(void)uv_timer_start(d->patience, on_patience, PATIENCE_MS, 0);
-	tasks_when_settled(d->tasks, on_settled, d);
+	tasks_when_settled(d->tasks, on_tasks_settled, d);
 }
 
 void daemon_stop(struct daemon *d, void (*stopped)(void *arg), void *arg)
@@ -285,5 +296,6 @@ void daemon_dump(struct daemon *d)
 	dv_log(d->log, DV_INFO, "%zu connections, %zu calls, %zu bytes; work: %zu fast, %zu slow",
 	       s.connections, s.calls, s.memory, io_work_pending(d->fast),
 	       io_work_pending(d->slow));
+	sandboxes_dump(d->sandboxes);
 	tasks_dump(d->tasks);
 }

@@ -17,6 +17,7 @@ static const struct grpc_service *const services[] = {
 	&daemon_leases_service,
 	&daemon_mounts_service,
 	&daemon_namespaces_service,
+	&daemon_sandbox_controller_service,
 	&daemon_sandbox_store_service,
 	&daemon_snapshots_service,
 	&daemon_streaming_service,

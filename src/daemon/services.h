@@ -7,6 +7,7 @@
 
 extern const struct grpc_service daemon_content_service;
 extern const struct grpc_service daemon_mounts_service;
+extern const struct grpc_service daemon_sandbox_controller_service;
 extern const struct grpc_service daemon_sandbox_store_service;
 extern const struct grpc_service daemon_snapshots_service;
 extern const struct grpc_service daemon_events_service;

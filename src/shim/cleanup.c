@@ -16,6 +16,7 @@
 #include "options.h"
 #include "rootfs.h"
 #include "rpc/pb.h"
+#include "sandbox-private.h"
 #include "start-private.h"
 #include "sys/file.h"
 
@@ -133,6 +134,7 @@ static struct dv_err *clean(struct cleanup *c)
 		warn(c, e);
 		left = cleanup_cgroup(c);
 	}
+	warn(c, sandbox_pod_cleanup(c->bundle_fd, c->opts->id));
 	warn(c, rootfs_unmount(c->opts->bundle));
 	if (c->socket_path)
 		cleanup_events(c);

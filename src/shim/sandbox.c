@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "io/pidfd.h"
+#include "sandbox-private.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "sys/spawn.h"
@@ -28,6 +29,7 @@ struct sandbox {
 	char *id, *bundle;
 	int netns_fd; /* -1: the host's */
 	bool has_mounts;
+	struct sandbox_pod *pod;
 	struct sandbox_info info;
 	struct io_pidfd *watch;
 	uv_timer_t *kill_timer;
@@ -61,6 +63,8 @@ static void forget(struct sandbox *s)
 	drop_timer(s);
 	s->watch = io_pidfd_free(s->watch);
 	s->netns_fd = sys_close(s->netns_fd);
+	sandbox_pod_undo(s->pod, s->id, s->env->log);
+	s->pod = sandbox_pod_free(s->pod);
 	free(s->id);
 	free(s->bundle);
 	s->id = s->bundle = NULL;
@@ -105,9 +109,12 @@ struct dv_err *sandbox_create(struct sandbox *s, const struct sandbox_create *cr
 			return dv_err_new(DV_INVALID, "sandbox %s: %s is no network namespace",
 					  create->id, create->netns);
 	}
-	e = rootfs_mount(create->bundle, create->mounts, create->n_mounts);
+	e = sandbox_pod_check(create->pod, *create->netns != '\0');
+	if (!e)
+		e = rootfs_mount(create->bundle, create->mounts, create->n_mounts);
 	if (e)
 		return dv_err_wrap(e, "sandbox %s", create->id);
+	s->pod = sandbox_pod_dup(create->pod);
 	s->id = dv_strdup(create->id);
 	s->bundle = dv_strdup(create->bundle);
 	s->netns_fd = dv_steal_fd(&netns_fd);
@@ -116,9 +123,14 @@ struct dv_err *sandbox_create(struct sandbox *s, const struct sandbox_create *cr
 	return NULL;
 }
 
-bool sandbox_is_running(const struct sandbox *s)
+bool sandbox_is_stopped(const struct sandbox *s)
 {
-	return s->info.state == SANDBOX_READY;
+	return s->info.state == SANDBOX_STOPPED;
+}
+
+bool sandbox_is_needed(const struct sandbox *s)
+{
+	return s->info.state == SANDBOX_CREATED || s->info.state == SANDBOX_READY;
 }
 
 struct dv_err *sandbox_lookup(const struct sandbox *s, const char *id, struct sandbox_info *ret)
@@ -187,12 +199,14 @@ struct dv_err *sandbox_start(struct sandbox *s, const char *id)
 				       .stdio = { -1, -1, -1 },
 				       .cwd = "/",
 				       .has_new_group = true,
-				       .ns_flags = CLONE_NEWIPC | CLONE_NEWUTS,
+				       /* It may be told to end before it has begun. */
+				       .blocks_signals = true,
+				       .ns_flags = sandbox_pod_namespaces(s->pod, s->netns_fd >= 0),
 				       .ns_fds = &s->netns_fd,
 				       .n_ns_fds = s->netns_fd >= 0,
 				       .pdeathsig = SIGKILL };
 	struct dv_err *e = sandbox_lookup(s, id, &info);
-	int r, pidfd;
+	int r, pidfd, status;
 	pid_t pid;
 
 	if (e)
@@ -202,9 +216,15 @@ struct dv_err *sandbox_start(struct sandbox *s, const char *id)
 	r = sys_spawn_with(&opts, &pid, &pidfd);
 	if (r < 0)
 		return dv_err_sys(r, "sandbox %s: start its process %s", id, s->program);
-	e = io_pidfd_new(s->env->loop, pid, pidfd, on_exit_event, s, &s->watch);
+	e = sandbox_pod_apply(s->pod, id, s->bundle, s->netns_fd >= 0, pid);
+	if (!e)
+		e = io_pidfd_new(s->env->loop, pid, pidfd, on_exit_event, s, &s->watch);
+	else
+		sys_close(pidfd);
 	if (e) {
 		(void)sys_kill(pid, SIGKILL);
+		(void)sys_waitpid(pid, &status, 0);
+		sandbox_pod_undo(s->pod, id, s->env->log);
 		return dv_err_wrap(e, "sandbox %s", id);
 	}
 	s->info.state = SANDBOX_READY;

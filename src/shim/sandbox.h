@@ -9,7 +9,7 @@
  *	NONE --create--> CREATED --start--> READY --stop, or its process ends--> STOPPED
  *
  * The process has network (the one given, else the host's), ipc and uts namespaces for others
- * to join, and dies with the shim.
+ * to join, or what the pod's configuration says, and dies with the shim.
  */
 
 #include <stdbool.h>
@@ -39,16 +39,32 @@ struct sandbox *sandbox_new(struct shim_env *env, const char *program);
 /* Ends the process and takes mounts back. Accepts NULL; always returns NULL. */
 struct sandbox *sandbox_free(struct sandbox *s);
 
+struct sandbox_sysctl {
+	const char *key, *value;
+};
+
+/* What a pod's configuration asks for. */
+struct sandbox_pod {
+	const char *hostname; /* "": the host's */
+	const char *cgroup_parent; /* "": its process stays in the shim's cgroup */
+	bool has_host_net, has_host_ipc; /* with the host's network goes the host's name */
+	bool has_own_pids; /* its process is the first one of a pid namespace */
+	const struct sandbox_sysctl *sysctls;
+	size_t n_sysctls;
+};
+
 struct sandbox_create {
 	const char *id, *bundle; /* bundle may be "" when there are no mounts */
-	const char *netns; /* path; "": the host's network */
+	const char *netns; /* path; "": what @pod says, without it the host's network */
+	const struct sandbox_pod *pod; /* NULL: not given. Copied */
 	const struct host_fs_mount *mounts;
 	size_t n_mounts;
 };
 
-/* DV_EXISTS: there is one. DV_INVALID: the id. */
+/* DV_EXISTS: there is one. DV_INVALID: the id, or what the pod's configuration asks for. */
 struct dv_err *sandbox_create(struct sandbox *s, const struct sandbox_create *create) DV_CHECK;
-bool sandbox_is_running(const struct sandbox *s);
+bool sandbox_is_stopped(const struct sandbox *s);
+bool sandbox_is_needed(const struct sandbox *s); /* created or running */
 /* DV_NOT_FOUND: @id is not this one, or there is none. All below do that. */
 struct dv_err *sandbox_lookup(const struct sandbox *s, const char *id, struct sandbox_info *ret)
 	DV_CHECK;

@@ -11,11 +11,13 @@
 #include "events.h"
 #include "sandbox.h"
 #include "service.h"
+#include "start-private.h"
 #include "start.h"
 
 enum {
 	FLUSH_MS = 5000, /* for the last events, which tell the daemon of deletions */
 	TRIM_MS = 500,
+	SPOOL_AGE_S = 3600,
 };
 
 struct serve {
@@ -29,7 +31,7 @@ struct serve {
 	uv_timer_t trim;
 	uv_prepare_t before_wait;
 	int listen_fd; /* the server's */
-	bool is_ending, is_trimmed;
+	bool is_ending, is_trimmed, is_swept;
 };
 
 /* ---- the end ---------------------------------------------------------------------------------------- */
@@ -85,6 +87,15 @@ static void on_signal(uv_signal_t *signal, int signo)
 
 /* ---- memory ------------------------------------------------------------------------------------------ */
 
+static void sweep_spools(struct serve *s)
+{
+	DV_CLEANUP(dv_freep) char *path = shim_start_socket(s->listen_fd);
+
+	s->is_swept = true;
+	if (*path == '/')
+		shim_spool_sweep(path, SPOOL_AGE_S);
+}
+
 /*
  * What a request needed is given back once it has been quiet for a moment: a shim lives as long
  * as its containers, and does nothing for most of that time.
@@ -93,6 +104,8 @@ static void on_trim(uv_timer_t *timer)
 {
 	struct serve *s = timer->data;
 
+	if (!s->is_swept)
+		sweep_spools(s);
 	(void)malloc_trim(0);
 	s->is_trimmed = true;
 }
@@ -105,6 +118,8 @@ static void on_before_wait(uv_prepare_t *prepare)
 	if (!s->is_trimmed)
 		(void)uv_timer_start(&s->trim, on_trim, TRIM_MS, 0);
 	s->is_trimmed = false;
+	/* Nothing that a request has begun is in the air here. */
+	shim_service_end_if_left(s->service);
 }
 
 static void watch_memory(struct serve *s)

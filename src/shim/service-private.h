@@ -13,6 +13,7 @@ struct shim_service {
 	struct shim_service_opts opts;
 	struct task_set *tasks;
 	struct sandbox *sandbox;
+	bool is_leaving; /* the sandbox was shut down: the last container's end is the shim's */
 };
 
 extern const struct ttrpc_service shim_service_task_v2, shim_service_task_v3, shim_service_sandbox;

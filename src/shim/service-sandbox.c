@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/containerd/sandbox.pb-c.h"
+#include "api/cri/sandbox-config.pb-c.h"
 #include "sandbox.h"
 #include "service-private.h"
 
@@ -24,17 +25,92 @@ static void reply(struct ttrpc_call *call, struct dv_err *take_e)
 		ttrpc_reply(call, NULL);
 }
 
+/* ---- create ----------------------------------------------------------------------------------------- */
+
+typedef Runtime__V1__PodSandboxConfig PodSandboxConfig;
+
+static struct dv_err *take_namespaces(const Runtime__V1__LinuxPodSandboxConfig *linux_config,
+				      struct sandbox_pod *pod)
+{
+	const Runtime__V1__NamespaceOption *ns =
+		linux_config && linux_config->security_context
+			? linux_config->security_context->namespace_options
+			: NULL;
+
+	pod->has_own_pids = !ns || ns->pid == RUNTIME__V1__NAMESPACE_MODE__POD;
+	if (!ns)
+		return NULL;
+	pod->has_host_net = ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE;
+	pod->has_host_ipc = ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE;
+	if (ns->userns_options && ns->userns_options->mode == RUNTIME__V1__NAMESPACE_MODE__POD)
+		return dv_err_new(DV_UNIMPLEMENTED,
+				  "not supported yet: a user namespace of the sandbox");
+	return NULL;
+}
+
+static void take_linux(const Runtime__V1__LinuxPodSandboxConfig *from, struct dv_arena *arena,
+		       struct sandbox_pod *pod)
+{
+	struct sandbox_sysctl *sysctls =
+		dv_arena_new_n(arena, struct sandbox_sysctl, from->n_sysctls + 1);
+
+	for (size_t i = 0; i < from->n_sysctls; i++)
+		sysctls[i] =
+			(struct sandbox_sysctl){ from->sysctls[i]->key, from->sysctls[i]->value };
+	pod->sysctls = sysctls;
+	pod->n_sysctls = from->n_sysctls;
+	pod->cgroup_parent = from->cgroup_parent;
+}
+
+/* *ret is NULL when the options are of another kind, which is no error: each runtime has its own. */
+static struct dv_err *take_options(struct shim_service *s, const Google__Protobuf__Any *any,
+				   struct dv_arena *arena, struct sandbox_pod **ret)
+{
+	const PodSandboxConfig *config;
+	struct sandbox_pod *pod;
+	ProtobufCMessage *msg;
+	struct dv_err *e;
+
+	*ret = NULL;
+	if (!any || !*any->type_url)
+		return NULL;
+	if (!pb_any_is(any->type_url, &runtime__v1__pod_sandbox_config__descriptor)) {
+		dv_log(s->opts.env->log, DV_WARN,
+		       "sandbox options of type \"%.100s\" are ignored: expected %s", any->type_url,
+		       runtime__v1__pod_sandbox_config__descriptor.name);
+		return NULL;
+	}
+	e = pb_unpack(&runtime__v1__pod_sandbox_config__descriptor, any->value.data, any->value.len,
+		      arena, 0, &msg);
+	if (e)
+		return dv_err_wrap(e, "sandbox options");
+	config = (const PodSandboxConfig *)msg;
+	pod = dv_arena_new(arena, struct sandbox_pod);
+	*pod = (struct sandbox_pod){ .hostname = config->hostname, .cgroup_parent = "" };
+	if (config->linux_)
+		take_linux(config->linux_, arena, pod);
+	*ret = pod;
+	return take_namespaces(config->linux_, pod);
+}
+
 static void on_create(struct ttrpc_call *call, const ProtobufCMessage *msg, void *arg)
 {
 	const Containerd__Runtime__Sandbox__V1__CreateSandboxRequest *req = (const void *)msg;
 	struct shim_service *s = arg;
+	struct sandbox_pod *pod;
+	struct dv_err *e = take_options(s, req->options, ttrpc_call_arena(call), &pod);
 
+	if (e) {
+		ttrpc_fail(call, dv_err_wrap(e, "sandbox %s", req->sandbox_id));
+		return;
+	}
 	reply(call,
 	      sandbox_create(s->sandbox,
 			     &(struct sandbox_create){
 				     .id = req->sandbox_id,
 				     .bundle = req->bundle_path,
 				     .netns = req->netns_path,
+				     .pod = pod,
 				     .mounts = shim_service_mounts(ttrpc_call_arena(call),
 								   req->rootfs, req->n_rootfs),
 				     .n_mounts = req->n_rootfs,
@@ -232,6 +308,7 @@ static void on_shutdown(struct ttrpc_call *call, const ProtobufCMessage *msg, vo
 		ttrpc_fail(call, e);
 		return;
 	}
+	s->is_leaving = true;
 	shim_service_shutdown(s, call);
 }
 

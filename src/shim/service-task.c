@@ -7,6 +7,7 @@
 
 #include "api/containerd/runc-options.pb-c.h"
 #include "api/containerd/task.pb-c.h"
+#include "sandbox.h"
 #include "service-private.h"
 
 typedef Containerd__Task__V2__StateResponse state_response;
@@ -123,8 +124,12 @@ static void on_create(struct ttrpc_call *call, const ProtobufCMessage *msg, void
 	const Containerd__Task__V2__CreateTaskRequest *req = (const void *)msg;
 	DV_CLEANUP(shim_options_freep) struct shim_options *options = NULL;
 	struct shim_service *s = arg;
-	struct dv_err *e = shim_options_from_any(req->options, s->opts.env->log, &options);
+	struct dv_err *e = NULL;
 
+	if (sandbox_is_stopped(s->sandbox))
+		e = dv_err_new(DV_PRECONDITION, "its sandbox was stopped");
+	if (!e)
+		e = shim_options_from_any(req->options, s->opts.env->log, &options);
 	if (e) {
 		ttrpc_fail(call, dv_err_wrap(e, "container %s", req->id));
 		return;

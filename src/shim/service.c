@@ -258,13 +258,19 @@ static const struct ttrpc_service log_service = { "davit.shim.v1.Logs", log_meth
 
 static bool is_unused(const struct shim_service *s)
 {
-	return task_set_count(s->tasks) == 0 && !sandbox_is_running(s->sandbox);
+	return task_set_count(s->tasks) == 0 && !sandbox_is_needed(s->sandbox);
 }
 
 void shim_service_end_if_unused(struct shim_service *s)
 {
 	if (is_unused(s))
 		s->opts.on_shutdown(s->opts.arg);
+}
+
+void shim_service_end_if_left(struct shim_service *s)
+{
+	if (s->is_leaving)
+		shim_service_end_if_unused(s);
 }
 
 void shim_service_shutdown(struct shim_service *s, struct ttrpc_call *call)

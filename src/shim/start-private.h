@@ -71,3 +71,8 @@ bool shim_socket_is_committed(const struct stat *st);
 
 /* Where the shim with this socket keeps events that the daemon has not taken; heap. */
 char *shim_spool_path(const char *socket_path);
+
+/* ---- spool-sweep.c --------------------------------------------------------------------------- */
+
+/* Removes the spools beside @socket_path that have no socket and are older than @age_s. */
+void shim_spool_sweep(const char *socket_path, unsigned age_s);

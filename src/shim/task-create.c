@@ -23,6 +23,7 @@ struct create {
 	void *arg;
 	struct task_console console; /* listen_fd -1: no terminal */
 	bool is_mounted, is_undoing;
+	bool is_abandoned;
 	struct dv_err *error; /* while it is being undone */
 };
 
@@ -135,12 +136,28 @@ static void refuse_waiting(const struct task_set *set, const char *id)
 	}
 }
 
+void task_create_abandon(struct create *c)
+{
+	c->is_abandoned = true;
+}
+
+static struct dv_err *check_wanted(const struct create *c)
+{
+	return c->is_abandoned
+		       ? dv_err_new(DV_PRECONDITION,
+				    "container %s: its sandbox was stopped while it was created",
+				    c->task->id)
+		       : NULL;
+}
+
 /* With a terminal, if there is one. */
 static void created(struct create *c, struct dv_err *take_e)
 {
 	struct task_proc *init = c->task->init;
 	struct task_info info;
 
+	if (!take_e)
+		take_e = check_wanted(c);
 	if (take_e) /* in case that the runtime cannot undo it */
 		task_proc_disown(init, INIT_PID_FILE);
 	io_orphans_release(c->task->set->env->orphans);
@@ -265,7 +282,10 @@ static bool is_being_undone(const struct task *task)
 
 static void begin(struct create *c)
 {
-	struct dv_err *e = prepare(c);
+	struct dv_err *e = check_wanted(c);
+
+	if (!e)
+		e = prepare(c);
 
 	if (e)
 		fail(c, dv_err_wrap(e, "container %s", c->task->id));

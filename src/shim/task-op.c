@@ -470,5 +470,7 @@ void task_set_kill(struct task_set *set)
 			task_submit(task->init,
 				    &(struct task_request){ .op = TASK_KILL, .signo = SIGKILL },
 				    ignore, NULL);
+		else if (task->create)
+			task_create_abandon(task->create);
 	}
 }

@@ -64,6 +64,8 @@ struct task_proc {
 };
 
 struct create; /* task-create.c */
+/* It is not wanted any more: it is undone as soon as the runtime has answered. */
+void task_create_abandon(struct create *c);
 
 struct task {
 	struct task_set *set;

@@ -102,7 +102,7 @@ struct task_set *task_set_free(struct task_set *set);
 /* Containers that exist or are being made. */
 size_t task_set_count(const struct task_set *set);
 
-/* SIGKILL for every container that has not ended. */
+/* SIGKILL for every container that has not ended. One that is being made is undone. */
 void task_set_kill(struct task_set *set);
 /* A line of the log for each process. */
 void task_set_dump(const struct task_set *set);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -278,4 +280,45 @@ Test(socket, lock_makes_the_directory)
 	sys_close(lock);
 	T_INT(sys_try_lock(other), ==, 0);
 	close(other);
+}
+
+Test(socket, orphaned_spools_are_swept)
+{
+	static const struct {
+		const char *name;
+		char first; /* of the hash */
+		bool is_old, has_socket, is_locked, is_kept;
+	} cases[] = {
+		{ ".events", 'a', true, false, false, false },
+		{ ".events", 'b', false, false, false, true }, /* a daemon may come back */
+		{ ".events", 'c', true, true, false, true },
+		{ ".events", 'd', true, false, true, true }, /* is being sent */
+		{ ".other", 'e', true, false, false, true },
+	};
+	DV_CLEANUP(dv_freep) char *socket = dv_printf("%s/sock", dir);
+	const struct timespec old[2] = { { .tv_sec = time(NULL) - 100 },
+					 { .tv_sec = time(NULL) - 100 } };
+	int locked = -1;
+
+	for (size_t i = 0; i < DV_ARRAY_SIZE(cases); i++) {
+		DV_CLEANUP(dv_freep)
+		char *hash = dv_printf("%s/%c%063d", dir, cases[i].first, 0);
+		DV_CLEANUP(dv_freep) char *path = dv_printf("%s%s", hash, cases[i].name);
+
+		close(open(path, O_CREAT | O_WRONLY, 0600));
+		if (cases[i].is_old)
+			T_INT(utimensat(AT_FDCWD, path, old, 0), ==, 0);
+		if (cases[i].has_socket)
+			close(open(hash, O_CREAT | O_WRONLY, 0600));
+		if (cases[i].is_locked)
+			T_INT(sys_try_lock(locked = open(path, O_RDONLY)), ==, 0);
+	}
+	shim_spool_sweep(socket, 50);
+	for (size_t i = 0; i < DV_ARRAY_SIZE(cases); i++) {
+		DV_CLEANUP(dv_freep)
+		char *path = dv_printf("%s/%c%063d%s", dir, cases[i].first, 0, cases[i].name);
+
+		T_INT(access(path, F_OK) == 0, ==, cases[i].is_kept);
+	}
+	close(locked);
 }

@@ -65,17 +65,20 @@ static int arrange(const struct sys_spawn_opts *o)
 static int prepare(const struct spawn *s)
 {
 	const struct sys_spawn_opts *o = s->opts;
+	sigset_t unused;
 	int r = 0;
 
 	sys_reset_signals();
+	if (o->blocks_signals)
+		(void)sys_sigmask_block_all(&unused);
 	if (o->has_new_group && setpgid(0, 0) < 0)
 		return -errno;
 	if (o->pdeathsig)
 		r = sys_prctl(PR_SET_PDEATHSIG, (unsigned long)o->pdeathsig, 0, 0, 0);
 	if (r < 0)
 		return r;
-	/* Ended before it could be noticed. */
-	if (o->pdeathsig && getppid() != s->parent)
+	/* Ended before it could be noticed. A pid namespace of its own hides us from it. */
+	if (o->pdeathsig && !(o->ns_flags & CLONE_NEWPID) && getppid() != s->parent)
 		return -ESRCH;
 	for (size_t i = 0; i < o->n_ns_fds && r >= 0; i++)
 		r = sys_setns(o->ns_fds[i], 0);

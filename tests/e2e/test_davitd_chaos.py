@@ -30,7 +30,7 @@ def chaos(stays, rootfs_template, work):
 
 
 # test_davitd_system.py comes by those of "salvage".
-PARTS = ("content.", "gc.", "meta.", "snapshot.", "task.")
+PARTS = ("content.", "gc.", "meta.", "sandbox.", "snapshot.", "task.")
 
 
 def test_each_point_has_its_test():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pod's containers in one shim; and the sandbox service."""
 
+import contextlib
 import os
 import signal
 
@@ -184,6 +185,10 @@ def test_sandbox_is_created_once(sandbox):
     fields = {"sandbox_id": sandbox.id, "bundle_path": str(sandbox.bundle.path)}
     sandbox.sandbox.CreateSandbox(**fields)
     sandbox.sandbox.fails(("ALREADY_EXISTS", "FAILED_PRECONDITION"), "CreateSandbox", **fields)
+    sandbox("Shutdown")
+    sandbox.sandbox.PingSandbox(sandbox_id=sandbox.id)    # a sandbox keeps its shim, also before its start
+    with contextlib.suppress(Closed):
+        sandbox.sandbox.ShutdownSandbox(sandbox_id=sandbox.id)
 
 
 @pytest.mark.davit_shim

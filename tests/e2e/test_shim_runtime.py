@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any OCI runtime below the shim: BinaryName and the other options, and runtimes that fail, lie or hang."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -16,6 +17,7 @@ from harness.machine import cgroup_mode
 from harness.shim_api import OPTIONS
 from harness.shim_fixtures import shim_path
 from harness.shim_volume import REFUSED
+from harness.ttrpc import Closed, RpcError
 from harness.wait import SLOWNESS, eventually
 
 
@@ -292,3 +294,25 @@ def test_bundle_files_that_delete_needs(shim):
 def test_version():
     done = subprocess.run([shim_path(), "-v"], capture_output=True, text=True, timeout=20 * SLOWNESS)
     assert done.returncode == 0 and shim_path().name in done.stdout and "Version" in done.stdout
+
+
+@pytest.mark.davit_shim
+def test_sandbox_is_stopped_while_a_container_is_created(shim, fake, work):
+    binary = fake(f"[ $verb = create ] && {{ : > {work}/begun; while [ ! -e {work}/gate ]; do sleep 0.02; done; }}")
+    c = shim.sleeper(group="pod").launch()
+    sandbox = c.connect("containerd.runtime.sandbox.v1.Sandbox")
+    sandbox.CreateSandbox(sandbox_id=c.id, bundle_path=str(c.bundle.path))
+    sandbox.StartSandbox(sandbox_id=c.id)
+    create = c.rpc.send("Create", id=c.id, **c.create_fields(options={"binary_name": binary}))
+    eventually((work / "begun").exists, "the runtime is at it")
+    sandbox.StopSandbox(sandbox_id=c.id, timeout_secs=5)
+    (work / "gate").touch()
+    with pytest.raises(RpcError) as error:
+        c.rpc.result(create)
+    assert error.value.code == "FAILED_PRECONDITION" and "was stopped" in error.value.message
+    c.fails("NOT_FOUND", "State")
+    assert not list(shim.root.glob("*/*")) and not leftovers.cgroups([c.id])
+    c.fails("FAILED_PRECONDITION", "Create", **c.create_fields())
+    with contextlib.suppress(Closed):
+        sandbox.ShutdownSandbox(sandbox_id=c.id)
+    eventually(lambda: not leftovers.is_alive(c.shim_pid), "the shim has ended")

@@ -19,10 +19,15 @@ typedef Containerd__Services__Introspection__V1__Plugin Plugin;
 static const struct {
 	const char *type, *id;
 } parts[] = {
-	{ "io.containerd.content.v1", "content" }, { "io.containerd.differ.v1", "walking" },
-	{ "io.containerd.event.v1", "exchange" },  { "io.containerd.grpc.v1", "healthcheck" },
-	{ "io.containerd.metadata.v1", "sqlite" }, { "io.containerd.runtime.v2", "task" },
-	{ "io.containerd.shim.v1", "manager" },	   { "io.containerd.transfer.v1", "local" },
+	{ "io.containerd.content.v1", "content" },
+	{ "io.containerd.differ.v1", "walking" },
+	{ "io.containerd.event.v1", "exchange" },
+	{ "io.containerd.grpc.v1", "healthcheck" },
+	{ "io.containerd.metadata.v1", "sqlite" },
+	{ "io.containerd.runtime.v2", "task" },
+	{ "io.containerd.sandbox.controller.v1", "shim" },
+	{ "io.containerd.shim.v1", "manager" },
+	{ "io.containerd.transfer.v1", "local" },
 };
 
 static const char *architecture(void)

@@ -5,7 +5,7 @@
  *	loop	waits, if there may be a task of that name: until an earlier daemon's were looked
  *		for, until the end of one that is going
  *	worker	the container's record, the shim's program, the bundle
- *	loop	`start` of the shim, unless the client names one that runs
+ *	loop	`start` of the shim, unless the container's sandbox has one, or the client names it
  *	worker	bootstrap.json: from here on a daemon that is started anew finds the shim
  *	loop	Create of the shim
  *
@@ -24,6 +24,7 @@
 #include "codec/json.h"
 #include "convert.h"
 #include "rpc/pb.h"
+#include "sandboxes.h"
 #include "store/meta-container.h"
 #include "tasks-private.h"
 
@@ -40,6 +41,7 @@ struct creating {
 	bool is_undoing;
 	/* Found by the worker. */
 	char *shim_binary, *bundle; /* heap */
+	const char *sandbox; /* "": the container belongs to none */
 	ProtobufCBinaryData options; /* an encoded Any */
 	const struct meta_any *any; /* the same; NULL: none */
 };
@@ -87,15 +89,20 @@ static void encode_options(struct creating *cr, const struct meta_container *con
 	cr->options = pb_pack_arena(&convert_any_out(any, cr->c.arena)->base, cr->c.arena);
 }
 
+static bool is_joining(const struct creating *cr)
+{
+	return *cr->req->task_api_address || *cr->sandbox;
+}
+
 static struct dv_err *find_binary(struct creating *cr, const struct meta_container *container)
 {
 	struct daemon *d = cr->c.d;
+	struct dv_err *e;
 
-	/* A shim that runs already, of a sandbox, is addressed and not started. */
-	if (*cr->req->task_api_address)
-		return NULL;
-	return shim_find(*cr->req->runtime_path ? cr->req->runtime_path : container->runtime_name,
-			 d->program_dir, d->envp, &cr->shim_binary);
+	e = shim_find(*cr->req->runtime_path ? cr->req->runtime_path : container->runtime_name,
+		      d->program_dir, d->envp, &cr->shim_binary);
+	/* A shim that runs already is addressed and not started: then it is for `delete` alone. */
+	return e && is_joining(cr) ? dv_err_free(e) : e;
 }
 
 static struct dv_err *prepare(struct creating *cr)
@@ -109,6 +116,7 @@ static struct dv_err *prepare(struct creating *cr)
 		return e;
 	if (!container.spec.type_url)
 		return dv_err_new(DV_INVALID, "container %s has no spec", cr->t->id);
+	cr->sandbox = container.sandbox ? container.sandbox : "";
 	encode_options(cr, &container);
 	e = find_binary(cr, &container);
 	if (e)
@@ -285,7 +293,7 @@ static void on_started(void *arg, struct dv_err *take_e, const struct shim_answe
 }
 
 /* "ttrpc+unix:///path", of a sandbox's shim. */
-static struct dv_err *join_shim(struct creating *cr)
+static struct dv_err *join_address(struct creating *cr)
 {
 	const char *address = cr->req->task_api_address;
 
@@ -294,15 +302,33 @@ static struct dv_err *join_shim(struct creating *cr)
 	if (!dv_starts_with(address, "unix://"))
 		return dv_err_new(DV_UNIMPLEMENTED, "not supported yet: the task API at %s",
 				  cr->req->task_api_address);
-	cr->t->has_foreign_shim = true;
 	found_shim(cr, address + strlen("unix://"), cr->req->task_api_version == 3 ? 3 : 2);
 	return NULL;
+}
+
+/* A sandbox of ours; or a pause container, which is a task with the sandbox's name. */
+static struct dv_err *join_sandbox(struct creating *cr)
+{
+	const struct task *pause = task_find(cr->t->ts, cr->c.ns, cr->sandbox);
+	struct sandbox_endpoint at;
+	struct dv_err *e;
+
+	e = sandboxes_endpoint(cr->c.d->sandboxes, cr->c.ns, cr->sandbox, &at);
+	if (e && pause && pause->phase == TASK_LIVE) {
+		e = dv_err_free(e);
+		at = (struct sandbox_endpoint){ .address = pause->address,
+						.version = pause->version };
+	}
+	if (!e)
+		found_shim(cr, at.address, at.version);
+	return e;
 }
 
 static void prepare_done(void *arg)
 {
 	struct creating *cr = arg;
 	struct task *t = cr->t;
+	struct shim_at at;
 	struct dv_err *e;
 
 	free(cr->bundle);
@@ -313,13 +339,18 @@ static void prepare_done(void *arg)
 		fail(cr);
 		return;
 	}
-	task_log_open(t);
+	at = task_shim(t);
+	t->log = shim_log_open(&at);
+	t->has_foreign_shim = is_joining(cr);
 	if (grpc_call_is_cancelled(cr->c.grpc))
 		e = client_has_gone();
 	else if (*cr->req->task_api_address)
-		e = join_shim(cr);
+		e = join_address(cr);
+	else if (*cr->sandbox)
+		e = join_sandbox(cr);
 	else
-		e = shim_start(t, cr->options.data, cr->options.len, on_started, cr);
+		e = shim_start(&at, &(struct shim_start){ cr->options.data, cr->options.len,
+							  on_started, cr, &t->starting });
 	if (e)
 		undo(cr, e);
 }

@@ -15,15 +15,15 @@
 #include "base/fault.h"
 #include "base/str.h"
 #include "codec/json.h"
+#include "shim.h"
 #include "sys/file.h"
-#include "task-private.h"
 
 enum { FILE_MAX = 64 << 10 };
 
 /* In bootstrap.json, whose other keys are containerd's. */
 #define FOREIGN_KEY "io.davit.foreign"
 
-static struct dv_err *write_atomically(const char *path, const char *name, const void *p, size_t n)
+struct dv_err *bundle_write(const char *path, const char *name, const void *p, size_t n)
 {
 	DV_CLEANUP(dv_freep) char *temporary = dv_printf("%s/.%s", path, name);
 	DV_CLEANUP(dv_freep) char *final = dv_printf("%s/%s", path, name);
@@ -68,11 +68,11 @@ static struct dv_err *fill(const struct bundle_opts *opts, const char *path)
 		return dv_err_sys(r, "make fifo %s", fifo);
 	/* Before the shim is: a daemon that is started anew knows who can clean up after it. */
 	if (opts->binary) {
-		e = write_atomically(path, "shim-binary-path", opts->binary, strlen(opts->binary));
+		e = bundle_write(path, "shim-binary-path", opts->binary, strlen(opts->binary));
 		if (e)
 			return e;
 	}
-	return write_atomically(path, "config.json", opts->config, opts->n_config);
+	return bundle_write(path, "config.json", opts->config, opts->n_config);
 }
 
 struct dv_err *bundle_new(const struct bundle_opts *opts, char **ret_path)
@@ -117,7 +117,7 @@ struct dv_err *bundle_save(const char *path, const struct bundle_info *info)
 	if (info->is_foreign)
 		dv_jw_bool(&w, FOREIGN_KEY, true);
 	dv_jw_object_end(&w);
-	return write_atomically(path, "bootstrap.json", text.data, text.len);
+	return bundle_write(path, "bootstrap.json", text.data, text.len);
 }
 
 static void load_bootstrap(const char *text, size_t n, struct bundle_info *info)

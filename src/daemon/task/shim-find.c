@@ -12,8 +12,8 @@
 
 #include "base/str.h"
 #include "io/child.h"
+#include "shim.h"
 #include "sys/file.h"
-#include "task-private.h"
 
 enum { NAME_MAX_LEN = 200 };
 

@@ -7,10 +7,11 @@
 
 #include "io/child.h"
 #include "io/pidfd.h"
+#include "shim.h"
 #include "sys/file.h"
-#include "task-private.h"
+#include "tasks.h"
 
-#define INFO_NS (10 * TASK_NS_PER_S)
+#define INFO_NS (UINT64_C(10000000000))
 enum { INFO_MAX = 1 << 20, EXCERPT = 512 };
 
 struct info {

@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 
 #include "base/str.h"
+#include "shim.h"
 #include "sys/file.h"
 #include "sys/process.h"
-#include "task-private.h"
 
 enum { ARGS_MAX = 4096, PATH_LEN = 64, DEATH_MS = 1000 };
 

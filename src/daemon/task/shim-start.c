@@ -18,8 +18,8 @@
 #include "io/child.h"
 #include "io/pidfd.h"
 #include "rpc/pb.h"
+#include "shim.h"
 #include "sys/file.h"
-#include "task-private.h"
 
 typedef Containerd__Runtime__Bootstrap__V1__BootstrapResult BootstrapResult;
 
@@ -101,13 +101,14 @@ struct dv_err *shim_answer_parse(const char *text, size_t n, struct dv_arena *ar
 /* ---- running it --------------------------------------------------------------------------------- */
 
 struct run {
-	struct task *t;
+	struct shim_at at;
 	struct dv_arena arena;
 	const char *action;
 	int input;
 	shim_started_fn started;
 	shim_deleted_fn deleted;
 	void *arg;
+	struct io_child **ret_child; /* NULL: nobody wants it */
 	struct dv_err *failure; /* of a run that did not begin */
 };
 
@@ -126,7 +127,7 @@ static bool is_ours(const char *entry)
 
 static const char *const *make_env(struct run *run)
 {
-	struct daemon *d = run->t->ts->d;
+	struct daemon *d = run->at.d;
 	const struct daemon_strings *more = &d->config->shim_env;
 	const char **envp = dv_arena_new_n(&run->arena, const char *, ENV_MAX + more->n_items + 6);
 	size_t n = 0;
@@ -143,29 +144,29 @@ static const char *const *make_env(struct run *run)
 	envp[n++] = "MAX_SHIM_VERSION=2";
 	envp[n++] = dv_arena_printf(&run->arena, "TTRPC_ADDRESS=%s", d->ttrpc_address);
 	envp[n++] = dv_arena_printf(&run->arena, "GRPC_ADDRESS=%s", d->config->address);
-	envp[n++] = dv_arena_printf(&run->arena, "NAMESPACE=%s", run->t->ns);
+	envp[n++] = dv_arena_printf(&run->arena, "NAMESPACE=%s", run->at.ns);
 	return envp;
 }
 
 static const char *const *make_argv(struct run *run)
 {
-	struct task *t = run->t;
-	struct daemon *d = t->ts->d;
+	const struct shim_at *at = &run->at;
+	struct daemon *d = at->d;
 	const char **argv = dv_arena_new_n(&run->arena, const char *, 16);
 	size_t n = 0;
 
-	argv[n++] = t->shim_binary;
+	argv[n++] = at->binary;
 	argv[n++] = "-namespace";
-	argv[n++] = t->ns;
+	argv[n++] = at->ns;
 	argv[n++] = "-address";
 	argv[n++] = d->config->address;
 	argv[n++] = "-publish-binary";
 	argv[n++] = dv_arena_printf(&run->arena, "%s/davitd", d->program_dir);
 	argv[n++] = "-id";
-	argv[n++] = t->id;
+	argv[n++] = at->id;
 	if (dv_streq(run->action, "delete")) {
 		argv[n++] = "-bundle";
-		argv[n++] = t->bundle;
+		argv[n++] = at->bundle;
 	}
 	if (dv_log_enabled(d->log, DV_DEBUG))
 		argv[n++] = "-debug";
@@ -175,7 +176,6 @@ static const char *const *make_argv(struct run *run)
 
 static void run_free(struct run *run)
 {
-	task_unref(run->t);
 	sys_closep(&run->input);
 	dv_arena_fini(&run->arena);
 	free(run);
@@ -191,9 +191,9 @@ static struct dv_err *failed(const struct run *run, const struct io_child_result
 		n--;
 	if (r->is_timed_out)
 		return dv_err_new(DV_DEADLINE, "shim %s of %s: it took too long and was killed",
-				  run->action, run->t->id);
+				  run->action, run->at.id);
 	return dv_err_new(DV_UNKNOWN, "shim %s of %s: exit status %d: %.*s", run->action,
-			  run->t->id, io_exit_status(&r->si), (int)DV_MIN(n, (size_t)EXCERPT),
+			  run->at.id, io_exit_status(&r->si), (int)DV_MIN(n, (size_t)EXCERPT),
 			  text);
 }
 
@@ -206,8 +206,7 @@ static void start_ended(struct run *run, const struct io_child_result *r)
 		e = failed(run, r);
 	else
 		e = shim_answer_parse(r->out, r->n_out, &run->arena, &answer);
-	run->started(run->arg, dv_err_wrap(e, "start shim %s", run->t->shim_binary),
-		     e ? NULL : &answer);
+	run->started(run->arg, dv_err_wrap(e, "start shim %s", run->at.binary), e ? NULL : &answer);
 }
 
 static void delete_ended(struct run *run, const struct io_child_result *r)
@@ -227,7 +226,8 @@ static void ended(void *arg, const struct io_child_result *r)
 {
 	struct run *run = arg;
 
-	run->t->starting = NULL;
+	if (run->ret_child)
+		*run->ret_child = NULL;
 	if (run->started)
 		start_ended(run, r);
 	else
@@ -235,11 +235,11 @@ static void ended(void *arg, const struct io_child_result *r)
 	run_free(run);
 }
 
-static struct run *run_new(struct task *t, const char *action)
+static struct run *run_new(const struct shim_at *at, const char *action)
 {
 	struct run *run = dv_new(struct run);
 
-	run->t = task_ref(t);
+	run->at = *at;
 	run->action = action;
 	run->input = -1;
 	dv_arena_init(&run->arena);
@@ -249,17 +249,17 @@ static struct run *run_new(struct task *t, const char *action)
 static struct dv_err *run_begin(struct run *run, uint64_t timeout_ns, struct io_child **ret_child)
 {
 	struct io_child_opts opts = {
-		.path = run->t->shim_binary,
+		.path = run->at.binary,
 		.argv = make_argv(run),
 		.envp = make_env(run),
-		.cwd = run->t->bundle,
+		.cwd = run->at.bundle,
 		.stdio = { run->input, IO_CHILD_CAPTURE, IO_CHILD_CAPTURE },
 		.timeout_ns = timeout_ns,
 		.capture_max = OUTPUT_MAX,
 		.has_new_group = true,
 	};
 
-	return io_child_run(run->t->ts->d->loop, &opts, ended, run, ret_child);
+	return io_child_run(run->at.d->loop, &opts, ended, run, ret_child);
 }
 
 /* No pipe: somebody would have to fill it. */
@@ -276,20 +276,20 @@ struct dv_err *shim_input(const void *p, size_t n, int *ret_fd)
 	return NULL;
 }
 
-struct dv_err *shim_start(struct task *t, const void *options, size_t n, shim_started_fn fn,
-			  void *arg)
+struct dv_err *shim_start(const struct shim_at *at, const struct shim_start *how)
 {
-	struct run *run = run_new(t, "start");
+	struct run *run = run_new(at, "start");
 	struct dv_err *e;
 
-	run->started = fn;
-	run->arg = arg;
-	e = shim_input(options, n, &run->input);
+	run->started = how->fn;
+	run->arg = how->arg;
+	run->ret_child = how->ret_child;
+	e = shim_input(how->options, how->n_options, &run->input);
 	if (!e)
-		e = run_begin(run, t->ts->d->config->shim_start_ns, &t->starting);
+		e = run_begin(run, at->d->config->shim_start_ns, how->ret_child);
 	if (e)
 		run_free(run);
-	return dv_err_wrap(e, "start shim %s", t->shim_binary);
+	return dv_err_wrap(e, "start shim %s", at->binary);
 }
 
 static void not_begun(void *arg)
@@ -300,16 +300,16 @@ static void not_begun(void *arg)
 	run_free(run);
 }
 
-void shim_delete(struct task *t, shim_deleted_fn fn, void *arg)
+void shim_delete(const struct shim_at *at, shim_deleted_fn fn, void *arg)
 {
-	struct run *run = run_new(t, "delete");
+	struct run *run = run_new(at, "delete");
 
 	run->deleted = fn;
 	run->arg = arg;
-	if (t->shim_binary)
-		run->failure = run_begin(run, t->ts->d->config->shim_cleanup_ns, NULL);
+	if (at->binary)
+		run->failure = run_begin(run, at->d->config->shim_cleanup_ns, NULL);
 	else
 		run->failure = dv_err_new(DV_NOT_FOUND, "the shim's program is not known");
 	if (run->failure)
-		io_work_post(t->ts->d->fast, not_begun, run);
+		io_work_post(at->d->fast, not_begun, run);
 }

@@ -66,7 +66,7 @@ static void step_bundle(struct ending *end)
 {
 	struct task *t = end->t;
 
-	t->log = task_log_close(t->log);
+	t->log = shim_log_close(t->log);
 	t->client = ttrpc_client_free(t->client);
 	io_work_submit(t->ts->d->slow, remove_run, remove_done, end);
 }
@@ -118,9 +118,10 @@ static void on_deleted(void *arg, struct dv_err *take_e, const DeleteResponse *r
 static void step_delete(struct ending *end)
 {
 	struct task *t = end->t;
+	struct shim_at at = task_shim(t);
 
 	if ((end->how.is_lost || end->how.needs_delete) && t->shim_binary)
-		shim_delete(t, on_deleted, end);
+		shim_delete(&at, on_deleted, end);
 	else if (end->how.is_lost)
 		on_deleted(end, NULL, NULL);
 	else

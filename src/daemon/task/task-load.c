@@ -262,7 +262,9 @@ static void load(struct tasks *ts, struct found *f)
 	/* Without a program on record it was not us who started it. */
 	t->has_foreign_shim = f->info.is_foreign || (t->address && !t->shim_binary);
 	if (t->address) {
-		task_log_open(t);
+		struct shim_at at = task_shim(t);
+
+		t->log = shim_log_open(&at);
 		task_connect(t);
 		ask(t);
 	} else {

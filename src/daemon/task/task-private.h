@@ -23,6 +23,7 @@
 #include "api/containerd/task.pb-c.h"
 #include "io/child.h"
 #include "rpc/ttrpc.h"
+#include "shim.h"
 #include "tasks.h"
 
 #define TASK_NS_PER_S UINT64_C(1000000000)
@@ -52,8 +53,6 @@ struct task_last {
 	struct timespec exited_at; /* 0: not yet */
 };
 
-struct task_log;
-
 struct task {
 	struct tasks *ts;
 	unsigned n_refs;
@@ -62,7 +61,7 @@ struct task {
 	bool is_in_table;
 
 	char *bundle; /* path */
-	char *shim_binary; /* path; NULL: of a sandbox's shim, or not known yet */
+	char *shim_binary; /* path; NULL: not known (yet) */
 	char *address; /* of the shim, without "unix://" */
 	unsigned version; /* of its task API */
 	bool has_foreign_shim; /* it is a sandbox's: not ours to shut down */
@@ -70,7 +69,7 @@ struct task {
 	struct task_asking *asking; /* LOADING: between two questions (task-load.c) */
 	struct io_child *starting; /* `start`, while it runs */
 	struct ttrpc_client *client;
-	struct task_log *log; /* of the shim */
+	struct shim_log *log; /* of the shim */
 	struct task_last last;
 	char *stdio[3]; /* as given to Create; never NULL once it is LIVE */
 	bool is_terminal;
@@ -128,66 +127,10 @@ void tasks_sleep_end(struct tasks_sleeper *s); /* without its callback; also of 
 void tasks_wake(struct tasks *ts);
 void tasks_sleeper_add(struct tasks_sleeper **list, struct tasks_sleeper *s);
 
-/* ---- the bundle (bundle.c; for workers) ---- */
+/* ---- its shim (shim.h) ---- */
 
-struct bundle_opts {
-	const char *dir; /* of all tasks */
-	const char *ns, *id;
-	const void *config; /* config.json */
-	size_t n_config;
-	uid_t uid; /* that is root in the container: it may pass */
-	const char *binary; /* of the shim; NULL: it is somebody else's */
-};
-
-/* DV_EXISTS. *ret_path is heap. */
-struct dv_err *bundle_new(const struct bundle_opts *opts, char **ret_path) DV_CHECK;
-struct bundle_info {
-	char *address, *binary; /* heap, NULL: not there */
-	unsigned version;
-	bool is_foreign; /* the shim is a sandbox's */
-};
-/* bootstrap.json, as a whole or not at all; the binary is there already. */
-struct dv_err *bundle_save(const char *path, const struct bundle_info *info) DV_CHECK;
-void bundle_load(const char *path, struct bundle_info *ret);
-/* Unmounts rootfs and removes the tree. What cannot be removed is told and stays, hidden. */
-struct dv_err *bundle_remove(const char *path) DV_CHECK;
-
-/* ---- the shim's program (shim-find.c, shim-start.c) ---- */
-
-/*
- * "io.containerd.davit.v2" to a path: @dir first, then PATH of @envp. For workers.
- * DV_INVALID: no such name; DV_NOT_FOUND: no such program. *ret is heap.
- */
-struct dv_err *shim_find(const char *runtime, const char *dir, const char *const *envp, char **ret)
-	DV_CHECK;
-
-struct shim_answer {
-	const char *address; /* without "unix://" */
-	unsigned version; /* 2 or 3 */
-	bool is_ttrpc;
-};
-/* What `start` printed, in any of its forms. In @arena. DV_INVALID. */
-struct dv_err *shim_answer_parse(const char *text, size_t n, struct dv_arena *arena,
-				 struct shim_answer *ret) DV_CHECK;
-
-/* A file with @p in it, to be read from its beginning. */
-struct dv_err *shim_input(const void *p, size_t n, int *ret_fd) DV_CHECK;
-
-typedef void (*shim_started_fn)(void *arg, struct dv_err *take_e, const struct shim_answer *answer);
-/* Runs `start` in the task's bundle; @options is an encoded Any, may be empty. */
-struct dv_err *shim_start(struct task *t, const void *options, size_t n, shim_started_fn fn,
-			  void *arg) DV_CHECK;
-
-typedef void (*shim_deleted_fn)(void *arg, struct dv_err *take_e,
-				const Containerd__Task__V2__DeleteResponse *r);
-/* Runs `delete` in the task's bundle. @fn is called later, also when it cannot be run. */
-void shim_delete(struct task *t, shim_deleted_fn fn, void *arg);
-
-/*
- * For workers. The shim that was started in @bundle for @id, if it does not end within the time
- * given. Returns how many processes were killed; they are dead.
- */
-unsigned shim_kill(const char *bundle, const char *id, int patience_ms);
+/* Borrows from the task. */
+struct shim_at task_shim(const struct task *t);
 
 /* ---- calls (task-call.c) ---- */
 
@@ -222,11 +165,6 @@ struct task_end {
 };
 /* From any phase but ENDING. */
 void task_end(struct task *t, const struct task_end *end);
-
-/* ---- the shim's log (task-log.c) ---- */
-
-void task_log_open(struct task *t); /* in the bundle; a failure is logged */
-struct task_log *task_log_close(struct task_log *l);
 
 /* ---- what is there already (task-load.c) ---- */
 

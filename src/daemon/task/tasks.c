@@ -144,6 +144,11 @@ void task_remove(struct task *t)
 	task_unref(t);
 }
 
+struct shim_at task_shim(const struct task *t)
+{
+	return (struct shim_at){ t->ts->d, t->ns, t->id, t->bundle, t->shim_binary };
+}
+
 struct each {
 	void (*fn)(void *arg, struct task *t);
 	void *arg;
@@ -340,7 +345,7 @@ struct tasks *tasks_free(struct tasks *ts)
 		task_waiters_fail(t, DV_UNAVAILABLE, "the daemon is being stopped");
 		task_remove(t);
 		t->client = ttrpc_client_free(t->client);
-		t->log = task_log_close(t->log);
+		t->log = shim_log_close(t->log);
 		task_unref(t);
 	}
 	ts->listener = events_unlisten(ts->listener);

@@ -112,6 +112,7 @@ class Worker(threading.Thread):
             else:
                 assert api.tasks.Wait(container_id=id).exit_status == 0
                 api.tasks.Delete(container_id=id)
+        self.sandbox(f"pod-{id}")
         self.remove("container", id, lambda: api.containers.Delete(id=id))
         self.remove("snapshot", id, lambda: api.snapshots.Remove(key=id, **at))
         self.remove("image", name, lambda: api.images.Delete(name=name))
@@ -120,6 +121,15 @@ class Worker(threading.Thread):
         api.content.Delete(digest=blob)
         self.promises.removed("blob", blob)
         self.remove("snapshot", layer, lambda: api.snapshots.Remove(key=layer, **at))
+
+
+    def sandbox(self, pod):
+        api = self.api.sandbox
+        api.Create(sandbox_id=pod, sandbox={"runtime": {"name": "io.containerd.davit.v2"}})
+        api.Start(sandbox_id=pod)
+        api.Stop(sandbox_id=pod, timeout_secs=30)
+        assert api.Wait(sandbox_id=pod).exit_status == 0
+        api.Shutdown(sandbox_id=pod)
 
 
 class Reader(Worker):
@@ -187,7 +197,8 @@ class Chaos:
         for id in [worker.id for worker in self.workers]:
             at = {"snapshotter": "overlayfs"}
             for call, fields in [(client.tasks.Kill, {"container_id": id, "signal": 9, "all": True}), (client.tasks.Wait, {"container_id": id}),
-                                 (client.tasks.Delete, {"container_id": id}), (client.containers.Delete, {"id": id}),
+                                 (client.tasks.Delete, {"container_id": id}), (client.sandbox.Stop, {"sandbox_id": f"pod-{id}"}),
+                                 (client.sandbox.Shutdown, {"sandbox_id": f"pod-{id}"}), (client.containers.Delete, {"id": id}),
                                  *((client.snapshots.Remove, {"key": key, **at}) for key in (id, f"making {id}", f"layer {id}")),
                                  (client.images.Delete, {"name": f"davit.test/{id}:1"}),
                                  (client.content.Delete, {"digest": digest_of(self.layer + id.encode())})]:

@@ -12,6 +12,7 @@ SERVICES = {name.lower(): f"containerd.services.{name.lower()}.v1.{name}" for na
     "Containers", "Content", "Diff", "Events", "Images", "Introspection", "Leases", "Mounts", "Namespaces", "Snapshots",
     "Tasks", "Transfer", "Version")}
 SERVICES["sandboxes"] = "containerd.services.sandbox.v1.Store"
+SERVICES["sandbox"] = "containerd.services.sandbox.v1.Controller"
 SERVICES["system"] = "davit.system.v1.System"
 LIMIT = 16 << 20
 

@@ -31,6 +31,7 @@ struct sys_spawn_opts {
 	int ns_flags; /* CLONE_NEW*: namespaces of its own */
 	const int *ns_fds; /* other kinds of namespaces, that it joins */
 	size_t n_ns_fds;
+	bool blocks_signals; /* all of them: it means to wait for some */
 	int pdeathsig; /* signal that it gets when the calling thread ends; 0: none */
 };
 
