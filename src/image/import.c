@@ -13,6 +13,7 @@
 #include "archive-private.h"
 #include "base/str.h"
 #include "codec/digest.h"
+#include "image/graph.h"
 #include "import-private.h"
 
 #define INDEX_TYPE "application/vnd.oci.image.index.v1+json"
