@@ -37,6 +37,9 @@ struct cli {
 /* davitd; connected by its first call. */
 struct dv_err *cli_client(struct cli *cli, struct client **ret) DV_CHECK;
 
+/* A variable of our own environment; NULL: there is none. */
+const char *cli_env(const char *name);
+
 /* All of @text to standard output. */
 struct dv_err *cli_print(const struct dv_strbuf *text) DV_CHECK;
 
@@ -61,7 +64,9 @@ struct dv_err *cli_dispatch(struct cli *cli, int argc, char **argv, int *ret_sta
 extern const struct dv_opt_verb cli_verb_complete;
 extern const struct dv_opt_verb cli_verb_completion;
 extern const struct dv_opt_verb cli_verb_container_inspect;
+extern const struct dv_opt_verb cli_verb_create;
 extern const struct dv_opt_verb cli_verb_events;
+extern const struct dv_opt_verb cli_verb_exec;
 extern const struct dv_opt_verb cli_verb_image_prune;
 extern const struct dv_opt_verb cli_verb_kill;
 extern const struct dv_opt_verb cli_verb_logs;
@@ -73,7 +78,10 @@ extern const struct dv_opt_verb cli_verb_namespace_rm;
 extern const struct dv_opt_verb cli_verb_pause;
 extern const struct dv_opt_verb cli_verb_ps;
 extern const struct dv_opt_verb cli_verb_rename;
+extern const struct dv_opt_verb cli_verb_restart;
 extern const struct dv_opt_verb cli_verb_rm;
+extern const struct dv_opt_verb cli_verb_run;
+extern const struct dv_opt_verb cli_verb_start;
 extern const struct dv_opt_verb cli_verb_stats;
 extern const struct dv_opt_verb cli_verb_stop;
 extern const struct dv_opt_verb cli_verb_system_check;

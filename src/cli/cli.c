@@ -19,6 +19,11 @@ struct dv_err *cli_print(const struct dv_strbuf *text)
 	return r < 0 ? dv_err_sys(r, "write to standard output") : NULL;
 }
 
+const char *cli_env(const char *name)
+{
+	return getenv(name);
+}
+
 static const char *given(const char *option, const char *variable, const char *other)
 {
 	const char *value = option && *option ? option : getenv(variable);

@@ -49,7 +49,12 @@ static const struct dv_opt_verb *const verbs[] = {
 	&cli_verb_top,
 	&cli_verb_stats,
 	&cli_verb_completion,
+	&cli_verb_create,
 	&cli_verb_events,
+	&cli_verb_exec,
+	&cli_verb_restart,
+	&cli_verb_run,
+	&cli_verb_start,
 	&cli_verb_system_info,
 	&cli_verb_version,
 	/* in groups */

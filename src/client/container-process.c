@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "container-private.h"
+#include "env.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -36,52 +37,26 @@ static struct dv_err *put_args(struct making *m)
 
 /* ---- environment -------------------------------------------------------------------- */
 
-struct env {
-	const char **items;
-	size_t n;
-};
-
-static size_t name_length(const char *entry)
-{
-	return strcspn(entry, "=");
-}
-
-/* In place of an earlier one of that name. Without "=": takes that away. */
-static void set(struct env *env, const char *entry)
-{
-	size_t n = name_length(entry), at = 0;
-
-	while (at < env->n &&
-	       (name_length(env->items[at]) != n || strncmp(env->items[at], entry, n) != 0))
-		at++;
-	if (entry[n] == '=') {
-		env->items[at] = entry;
-		env->n += at == env->n;
-	} else if (at < env->n) {
-		env->n--;
-		memmove(&env->items[at], &env->items[at + 1], (env->n - at) * sizeof(*env->items));
-	}
-}
-
 static void put_env(struct making *m)
 {
 	const struct client_container_opts *o = m->opts;
 	const struct spec_image *image = m->image.config;
 	size_t n_image = image ? image->n_env : 0;
-	struct env env = { dv_arena_new_n(m->arena, const char *, n_image + o->n_env + 4), 0 };
+	struct env env;
 
-	set(&env, DEFAULT_PATH);
+	env_init(&env, m->arena, n_image + o->n_env + 3);
+	env_set(&env, DEFAULT_PATH);
 	if (m->hostname)
-		set(&env, dv_arena_printf(m->arena, "HOSTNAME=%s", m->hostname));
+		env_set(&env, dv_arena_printf(m->arena, "HOSTNAME=%s", m->hostname));
 	if (m->spec.has_terminal)
-		set(&env, "TERM=xterm");
+		env_set(&env, "TERM=xterm");
 	for (size_t i = 0; i < n_image; i++) {
 		/* What has no "=" sets nothing, as in docker. */
 		if (strchr(image->env[i], '='))
-			set(&env, image->env[i]);
+			env_set(&env, image->env[i]);
 	}
 	for (size_t i = 0; i < o->n_env; i++)
-		set(&env, o->env[i]);
+		env_set(&env, o->env[i]);
 	m->spec.env = env.items;
 	m->spec.n_env = env.n;
 }

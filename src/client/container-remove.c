@@ -14,7 +14,8 @@ static struct dv_err *removed(struct dv_err *take)
 }
 
 /* The record first: what it refers to is garbage from then on, whatever becomes of us. */
-struct dv_err *client_container_remove(struct client *c, const struct client_record *r)
+static struct dv_err *remove_parts(struct client *c, const char *id, const char *snapshotter,
+				   const char *key)
 {
 	Containerd__Services__Containers__V1__DeleteContainerRequest record =
 		CONTAINERD__SERVICES__CONTAINERS__V1__DELETE_CONTAINER_REQUEST__INIT;
@@ -22,11 +23,23 @@ struct dv_err *client_container_remove(struct client *c, const struct client_rec
 		CONTAINERD__SERVICES__SNAPSHOTS__V1__REMOVE_SNAPSHOT_REQUEST__INIT;
 	struct dv_err *e;
 
-	record.id = r->container->id;
+	record.id = (char *)id;
 	e = removed(client_call(c, CLIENT_CONTAINERS("Delete", &record), NULL, NULL));
-	if (e || !*r->container->snapshot_key)
+	if (e || !key || !*key)
 		return e;
-	snapshot.snapshotter = r->container->snapshotter;
-	snapshot.key = r->container->snapshot_key;
+	snapshot.snapshotter = (char *)snapshotter;
+	snapshot.key = (char *)key;
 	return removed(client_call(c, CLIENT_SNAPSHOTS("Remove", &snapshot), NULL, NULL));
+}
+
+struct dv_err *client_container_remove(struct client *c, const struct client_record *r)
+{
+	return remove_parts(c, r->container->id, r->container->snapshotter,
+			    r->container->snapshot_key);
+}
+
+void client_container_discard(struct client *c, const struct client_container *made)
+{
+	dv_err_free(
+		remove_parts(c, made->id, made->snapshotter, made->snapshotter ? made->id : NULL));
 }

@@ -152,6 +152,7 @@ static struct dv_err *make(struct making *m)
 	if (e)
 		return e;
 	m->snapshotter = m->opts->snapshotter ? m->opts->snapshotter : m->info->default_snapshotter;
+	m->out->snapshotter = m->opts->rootfs ? NULL : m->snapshotter;
 	m->out->start.data_dir = client_data_dir(m->c, m->info->root, m->out->id, m->arena);
 	m->out->start.bundle = client_bundle(m->c, m->info->state, m->out->id, m->arena);
 	m->spec.cgroups_path =

@@ -101,11 +101,14 @@ static void open_output(struct client_streams *st, int i, int to)
 
 /* ---- input -------------------------------------------------------------------------- */
 
+/* A fifo tells the process once nobody has it open for writing; the shim may have, hence the callback. */
 static void end_input(struct client_streams *st)
 {
 	if (st->is_in_ended)
 		return;
 	st->is_in_ended = true;
+	st->in_sink = client_sink_free(st->in_sink);
+	st->fds[IN] = sys_close(st->fds[IN]);
 	if (st->attach)
 		client_attach_end_input(st->attach);
 	if (st->opts.on_in_end)
@@ -127,14 +130,13 @@ static void on_input(void *arg, const void *p, size_t n)
 {
 	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf pass = DV_STRBUF_INIT;
 	struct client_streams *st = arg;
-	bool has_room;
 
-	if (n > 0)
-		st->is_detached = detach_filter(&st->detach, p, n, &pass) || st->is_detached;
-	has_room = send_input(st, &pass);
-	if (n == 0)
+	if (n == 0) {
 		end_input(st);
-	else if (st->is_detached || !has_room)
+		return;
+	}
+	st->is_detached = detach_filter(&st->detach, p, n, &pass) || st->is_detached;
+	if (!send_input(st, &pass) || st->is_detached)
 		client_source_pause(st->in_source);
 }
 

@@ -79,7 +79,8 @@ struct dv_err *client_task_start(struct client *c, const char *id, const char *e
 	return e;
 }
 
-struct dv_err *client_task_kill(struct client *c, const char *id, const char *exec_id, int signo)
+struct client_pending *client_task_kill_start(struct client *c, const char *id, const char *exec_id,
+					      int signo)
 {
 	Containerd__Services__Tasks__V1__KillRequest r =
 		CONTAINERD__SERVICES__TASKS__V1__KILL_REQUEST__INIT;
@@ -87,7 +88,12 @@ struct dv_err *client_task_kill(struct client *c, const char *id, const char *ex
 	r.container_id = (char *)id;
 	r.exec_id = or_empty(exec_id);
 	r.signal = (uint32_t)signo;
-	return client_call(c, CLIENT_TASKS("Kill", &r), NULL, NULL);
+	return client_start(c, CLIENT_TASKS("Kill", &r), NULL, NULL);
+}
+
+struct dv_err *client_task_kill(struct client *c, const char *id, const char *exec_id, int signo)
+{
+	return client_pending_finish(client_task_kill_start(c, id, exec_id, signo), NULL, NULL);
 }
 
 struct dv_err *client_task_delete(struct client *c, const char *id, const char *exec_id)

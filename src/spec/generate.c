@@ -5,6 +5,9 @@
 
 #include "generate-private.h"
 
+/* All that is written here was in it, and older runtimes refuse newer ones. */
+#define VERSION "1.0.2"
+
 void generate_strings(struct dv_jw *w, const char *key, const char *const *items, size_t n)
 {
 	dv_jw_array_begin(w, key);
@@ -123,7 +126,7 @@ void spec_container_format(const struct spec_container *c, struct dv_strbuf *out
 
 	dv_jw_init(&w, out, NULL);
 	dv_jw_object_begin(&w, NULL);
-	dv_jw_string(&w, "ociVersion", SPEC_VERSION);
+	dv_jw_string(&w, "ociVersion", VERSION);
 	generate_process(&w, "process", c);
 	dv_jw_object_begin(&w, "root");
 	dv_jw_string(&w, "path", c->root_path ? c->root_path : "rootfs");

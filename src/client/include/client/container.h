@@ -75,6 +75,7 @@ struct client_startable {
 struct client_container {
 	char id[CLIENT_ID_SIZE];
 	const char *name;
+	const char *snapshotter; /* NULL: it has no snapshot */
 	struct client_pending *lease_end; /* client_container_fini() */
 	struct client_startable start;
 };
@@ -89,6 +90,9 @@ struct dv_err *client_container_create(struct client *c, const struct client_con
 
 /* Waits for what was left to be done. */
 void client_container_fini(struct client_container *made);
+
+/* Takes it away again, as well as can be: it could not be used. */
+void client_container_discard(struct client *c, const struct client_container *made);
 
 /*
  * Takes record and snapshot away, and davitd the data directory; for a container without a task. A

@@ -36,6 +36,8 @@ struct client_pending *client_task_wait_start(struct client *c, const char *id, 
 struct dv_err *client_task_wait_finish(struct client_pending *take, uint32_t *ret_status) DV_CHECK;
 
 /* In the background: to be finished, or freed. */
+struct client_pending *client_task_kill_start(struct client *c, const char *id, const char *exec_id,
+					      int signo);
 struct client_pending *client_task_resize(struct client *c, const char *id, const char *exec_id,
 					  uint16_t rows, uint16_t columns);
 struct client_pending *client_task_close_stdin(struct client *c, const char *id,
