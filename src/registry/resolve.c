@@ -175,11 +175,12 @@ struct registry_request *registry_resolve(struct registry_repo *repo, const char
 					  registry_resolve_fn done, void *arg)
 {
 	struct dv_digest digest;
-	bool is_digest =
-		!dv_err_free(dv_digest_parse(reference, &digest)) && strchr(reference, ':');
+	struct dv_err *e = dv_digest_parse(reference, &digest);
+	bool is_digest = !e;
 	struct registry_request *r;
 	struct resolve *q;
 
+	dv_err_free(e);
 	r = request_new(repo, is_digest ? &resolve_digest_kind : &resolve_kind);
 	q = dv_container_of(r, struct resolve, r);
 	q->reference = dv_arena_strdup(&r->arena, reference);

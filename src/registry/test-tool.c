@@ -79,6 +79,8 @@ static struct dv_err *run_verb(struct tool *t, char **args, int n)
 		tool_pull(t, args[2]);
 	else if (dv_streq(verb, "push-blob") && n == 3)
 		tool_push_blob(t, args[2]);
+	else if (dv_streq(verb, "verify") && n == 3)
+		tool_verify(t, args[2]);
 	else if (dv_streq(verb, "push-document") && n == 4)
 		tool_push_document(t, args[2], args[3]);
 	else

@@ -35,3 +35,4 @@ void tool_blob(struct tool *t, const char *size);
 void tool_pull(struct tool *t, const char *directory);
 void tool_push_blob(struct tool *t, const char *file);
 void tool_push_document(struct tool *t, const char *file, const char *media_type);
+void tool_verify(struct tool *t, const char *policy);

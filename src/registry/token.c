@@ -201,20 +201,26 @@ static void wake(struct token *t, const struct dv_err *error)
 				       : NULL);
 }
 
+static struct dv_err *refusal(const struct token *t, const struct call_reply *reply)
+{
+	DV_CLEANUP(dv_err_freep) struct dv_err *e = call_status_error(reply);
+	int status = reply->head->status;
+
+	if (status != 400 && status != 401)
+		return dv_steal(&e);
+	return dv_err_new(DV_UNAUTHENTICATED, "%s: %s",
+			  t->kind == REGISTRY_CRED_NONE ? "without credentials"
+							: "credentials were refused",
+			  dv_err_message(e));
+}
+
 static struct dv_err *take_answer(struct token *t, const struct call_reply *reply)
 {
 	struct token_answer answer = { 0 };
 	struct dv_err *e;
 
-	if (reply->head->status != 200) {
-		e = call_status_error(reply);
-		if (reply->head->status == 400 || reply->head->status == 401)
-			return dv_err_wrap(
-				dv_err_new(DV_UNAUTHENTICATED, "%s", dv_err_message(e)), "%s",
-				t->kind == REGISTRY_CRED_NONE ? "without credentials"
-							      : "credentials were refused");
-		return e;
-	}
+	if (reply->head->status != 200)
+		return refusal(t, reply);
 	if (reply->is_cut)
 		return dv_err_new(DV_EXHAUSTED, "an answer of more than %d bytes", ANSWER_MAX);
 	e = token_parse(reply->body, reply->n_body, &answer);
