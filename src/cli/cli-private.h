@@ -64,7 +64,9 @@ struct dv_err *cli_dispatch(struct cli *cli, int argc, char **argv, int *ret_sta
 extern const struct dv_opt_verb cli_verb_complete;
 extern const struct dv_opt_verb cli_verb_completion;
 extern const struct dv_opt_verb cli_verb_container_inspect;
+extern const struct dv_opt_verb cli_verb_cp;
 extern const struct dv_opt_verb cli_verb_create;
+extern const struct dv_opt_verb cli_verb_diff;
 extern const struct dv_opt_verb cli_verb_events;
 extern const struct dv_opt_verb cli_verb_exec;
 extern const struct dv_opt_verb cli_verb_image_prune;

@@ -48,6 +48,8 @@ static const struct dv_opt_verb *const verbs[] = {
 	&cli_verb_rename,
 	&cli_verb_top,
 	&cli_verb_stats,
+	&cli_verb_cp,
+	&cli_verb_diff,
 	&cli_verb_completion,
 	&cli_verb_create,
 	&cli_verb_events,
