@@ -16,16 +16,18 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "image/graph.h"
 #include "sys/file.h"
 #include "sys/mountfd.h"
 #include "sys/process.h"
 #include "sys/spawn.h"
 #include "wire.h"
 
-enum { ENTRIES_MAX = 200000, PIPE_SIZE = 1 << 20, FEED = 128 << 10 };
+enum { ENTRIES_MAX = 200000, PIPE_SIZE = 1 << 20, FEED = 128 << 10, TICK_MS = 100 };
 #define BYTES_MAX (1ULL << 40)
 
 struct image_archive {
+	const struct image_env *env;
 	const struct image_source *source;
 	pthread_t feeder;
 	bool has_feeder;
@@ -153,6 +155,7 @@ struct dv_err *image_archive_open(const struct image_env *env, const struct imag
 	struct image_archive *a = dv_new(struct image_archive);
 	struct dv_err *e;
 
+	a->env = env;
 	a->source = source;
 	a->to_child = a->from_child = a->pidfd = -1;
 	pthread_mutex_init(&a->lock, NULL);
@@ -189,21 +192,38 @@ struct image_archive *image_archive_close(struct image_archive *a)
 
 /* ---- what it says ------------------------------------------------------------------------------ */
 
+/* Some bytes; whoever waits for a client that sends nothing notices when its call is over. */
+static struct dv_err *take_some(struct image_archive *a, void *p, size_t n, size_t *ret_n)
+{
+	ssize_t r;
+	int ready;
+
+	do {
+		struct dv_err *e = image_check_cancelled(a->env);
+
+		if (e)
+			return e;
+		ready = sys_poll_in(a->from_child, TICK_MS);
+	} while (ready == 0);
+	if (ready < 0)
+		return dv_err_sys(ready, "wait for the unpacker");
+	r = sys_read(a->from_child, p, n);
+	if (r < 0)
+		return dv_err_sys((int)r, "hear from the unpacker");
+	if (r == 0)
+		return dv_err_new(DV_INTERNAL, "the unpacker ended without a word");
+	*ret_n = (size_t)r;
+	return NULL;
+}
+
 static struct dv_err *take(struct image_archive *a, void *p, size_t n)
 {
-	char *at = p;
+	struct dv_err *e = NULL;
+	size_t some = 0;
 
-	while (n > 0) {
-		ssize_t r = sys_read(a->from_child, at, n);
-
-		if (r < 0)
-			return dv_err_sys((int)r, "hear from the unpacker");
-		if (r == 0)
-			return dv_err_new(DV_INTERNAL, "the unpacker ended without a word");
-		at += r;
-		n -= (size_t)r;
-	}
-	return NULL;
+	for (char *at = p; n > 0 && !e; at += some, n -= some)
+		e = take_some(a, at, n, &some);
+	return e;
 }
 
 /* Names go into errors and logs; a terminal shall not have to do with what is not text. */
@@ -258,23 +278,18 @@ static struct dv_err *next_piece(struct image_archive *a)
 struct dv_err *image_archive_read(struct image_archive *a, void *buf, size_t n, size_t *ret_n)
 {
 	struct dv_err *e = NULL;
-	ssize_t r;
 
 	*ret_n = 0;
 	if (a->left == 0 || n == 0)
 		return NULL;
 	if (a->piece == 0)
 		e = next_piece(a);
+	if (!e)
+		e = take_some(a, buf, DV_MIN(n, (size_t)a->piece), ret_n);
 	if (e)
 		return reason(a, e);
-	r = sys_read(a->from_child, buf, DV_MIN(n, (size_t)a->piece));
-	if (r < 0)
-		return dv_err_sys((int)r, "hear from the unpacker");
-	if (r == 0)
-		return reason(a, dv_err_new(DV_INTERNAL, "the unpacker ended without a word"));
-	a->left -= r;
-	a->piece -= (uint32_t)r;
-	*ret_n = (size_t)r;
+	a->left -= (int64_t)*ret_n;
+	a->piece -= (uint32_t)*ret_n;
 	return NULL;
 }
 

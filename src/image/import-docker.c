@@ -11,10 +11,11 @@
 #include "spec/ref.h"
 #include "sys/file.h"
 
-#define INDEX_TYPE    "application/vnd.oci.image.index.v1+json"
-#define MANIFEST_TYPE "application/vnd.docker.distribution.manifest.v2+json"
-#define CONFIG_TYPE   "application/vnd.docker.container.image.v1+json"
-#define LAYER_TYPE    "application/vnd.docker.image.rootfs.diff.tar"
+#define INDEX_TYPE "application/vnd.oci.image.index.v1+json"
+/* In OCI's words, whose documents have the same form: no tool that reads layouts wants docker's. */
+#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
+#define CONFIG_TYPE   "application/vnd.oci.image.config.v1+json"
+#define LAYER_TYPE    "application/vnd.oci.image.layer.v1.tar"
 
 struct docker {
 	const struct import *im;
@@ -59,10 +60,10 @@ static struct dv_err *layer_type(const struct import *im, const struct import_fi
 		return dv_err_sys((int)n, "read %s", f->name);
 	switch (dv_compression_of(head, (size_t)n)) {
 	case DV_GZIP:
-		*ret = LAYER_TYPE ".gzip";
+		*ret = LAYER_TYPE "+gzip";
 		break;
 	case DV_ZSTD:
-		*ret = LAYER_TYPE ".zstd";
+		*ret = LAYER_TYPE "+zstd";
 		break;
 	default:
 		*ret = LAYER_TYPE;

@@ -95,6 +95,23 @@ static struct dv_err *copy(struct image_archive *a, struct content_ingest *in)
 	return e;
 }
 
+/*
+ * Who names a blob that another namespace has, gets an ingest that is whole already: the bytes of the
+ * archive are passed over then. What an earlier import left is not looked at.
+ */
+static struct dv_err *fill(struct image_archive *a, struct content_ingest *in, int64_t size)
+{
+	struct content_status status;
+	struct dv_err *e = NULL;
+
+	content_ingest_status(in, &status);
+	if (*status.expected && status.offset > 0 && status.offset == size)
+		return NULL;
+	if (status.offset > 0)
+		e = content_ingest_truncate(in);
+	return e ? e : copy(a, in);
+}
+
 /* @expected: digest that the name says; NULL: it says none. */
 static struct dv_err *add_blob(struct import *im, struct image_archive *a,
 			       const struct image_entry *entry, const char *name,
@@ -117,7 +134,7 @@ static struct dv_err *add_blob(struct import *im, struct image_archive *a,
 		return add_file(im, &f);
 	}
 	if (!e)
-		e = copy(a, in);
+		e = fill(a, in, entry->size);
 	if (e)
 		return e;
 	content_ingest_digest(in, &digest);

@@ -23,6 +23,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "child.h"
 #include "sys/file.h"
 #include "sys/mountfd.h"
 #include "sys/process.h"
@@ -30,7 +31,7 @@
 #include "sys/spawn.h"
 #include "wire.h"
 
-enum { TICK_MS = 100, LAST_MS = 1000, DEVICES_MAX = 65536 };
+enum { TICK_MS = 100, DEVICES_MAX = 65536 };
 #define BYTES_MAX   (1ULL << 40)
 #define ENTRIES_MAX (16ULL << 20)
 
@@ -143,19 +144,6 @@ static int serve(struct parent *p, int fd)
 
 /* ---- the conversation --------------------------------------------------------------------------- */
 
-static struct dv_err *ended_badly(struct parent *p)
-{
-	siginfo_t si = {};
-
-	/* That it has closed the socket need not be its end. */
-	if (sys_poll_in(p->pidfd, LAST_MS) != 1)
-		(void)sys_pidfd_send_signal(p->pidfd, SIGKILL);
-	(void)sys_waitid_pidfd(p->pidfd, &si, WEXITED);
-	if (si.si_code == CLD_EXITED)
-		return dv_err_new(DV_INTERNAL, "the unpacker ended with status %d", si.si_status);
-	return dv_err_new(DV_INTERNAL, "the unpacker was killed by signal %d", si.si_status);
-}
-
 /* *ret_end: it was the last one, and p->msg has it. */
 static struct dv_err *one_message(struct parent *p, bool *ret_end)
 {
@@ -167,7 +155,7 @@ static struct dv_err *one_message(struct parent *p, bool *ret_end)
 	if (n < 0)
 		return dv_err_sys((int)n, "hear from the unpacker");
 	if (n == 0)
-		return ended_badly(p);
+		return image_child_died(p->pidfd, "the unpacker");
 	if (n != (ssize_t)sizeof(*m))
 		return dv_err_new(DV_INTERNAL, "the unpacker talks nonsense");
 	m->text[sizeof(m->text) - 1] = '\0';
@@ -201,27 +189,6 @@ static struct dv_err *converse(struct parent *p)
 			return e;
 	}
 	return NULL;
-}
-
-static struct dv_err *verdict(const struct unpack_msg *m, struct image_unpacked *ret)
-{
-	DV_CLEANUP(dv_freep) char *text = NULL;
-
-	if (m->kind == UNPACK_DONE) {
-		ret->diff_id = (struct dv_digest){ .alg = DV_SHA256 };
-		memcpy(ret->diff_id.bytes, m->digest, sizeof(m->digest));
-		ret->size = m->size;
-		return NULL;
-	}
-	/* Names of entries are in it; a terminal shall not have to do with what is not text. */
-	text = dv_strdup(m->text);
-	for (char *c = text; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	}
-	if (m->code < DV_CANCELLED || m->code > DV_UNAUTHENTICATED)
-		return dv_err_new(DV_INTERNAL, "%s", text);
-	return dv_err_new((enum dv_code)m->code, "%s", text);
 }
 
 /* ---- the child's life ---------------------------------------------------------------------------- */
@@ -309,10 +276,8 @@ static struct dv_err *run(struct parent *p, struct image_unpacked *ret)
 	if (e)
 		return e;
 	e = converse(p);
-	/* After its last word, or ours, it has nothing to do any more. */
-	(void)sys_pidfd_send_signal(p->pidfd, SIGKILL);
-	(void)sys_waitid_pidfd(p->pidfd, &(siginfo_t){}, WEXITED);
-	return e ? e : verdict(&p->msg, ret);
+	image_child_end(p->pidfd);
+	return e ? e : image_child_verdict(&p->msg, &ret->diff_id, &ret->size);
 }
 
 struct dv_err *image_unpack(const struct image_unpack *u, struct image_unpacked *ret)

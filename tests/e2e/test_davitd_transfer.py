@@ -18,7 +18,6 @@ from harness.wait import eventually
 
 pytestmark = pytest.mark.davit    # Debian's containerd has no such service
 UNPACK = [{"platform": {"os": "linux", "architecture": "amd64"}, "snapshotter": "overlayfs"}]
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -102,7 +101,7 @@ def test_docker_archive(client, busybox):
     progress = Progress(client)
     load(client, busybox, progress, unpacks=UNPACK)
     found, = client.images.List().images
-    assert (found.name, found.target.media_type) == (image.NAME, DOCKER_MANIFEST)
+    assert (found.name, found.target.media_type) == (image.NAME, OCI_MANIFEST)
     top, = snapshots(client)
     assert top.name.startswith("sha256:") and not client.leases.List().leases
     client.system.Prune(namespace=client.namespace)    # nothing of it is garbage

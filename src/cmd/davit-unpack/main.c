@@ -5,6 +5,7 @@
  *
  *	davit-unpack overlay|plain <max bytes> <max entries>	unpacks a layer (unpack.c)
  *	davit-unpack entries <max bytes> <max entries>		says what is in an archive (archive.c)
+ *	davit-unpack pack upper|trees|all plain|gzip|zstd <epoch>|-	makes a layer (diff.c)
  */
 
 #include <fcntl.h>
@@ -55,7 +56,7 @@ static struct dv_err *unpack(struct pipeline *p, const struct unpack_opts *opts)
 }
 
 /* Gives up everything, and starts to read. */
-static struct dv_err *begin(const struct limits *limits, bool has_hash, int *ret_root,
+static struct dv_err *begin(enum unpack_role role, const struct limits *limits, int *ret_root,
 			    struct pipeline **ret)
 {
 	struct dv_err *e = unpack_isolate(UNPACK_FD_TARGET);
@@ -66,12 +67,12 @@ static struct dv_err *begin(const struct limits *limits, bool has_hash, int *ret
 	*ret_root = sys_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY, 0);
 	if (*ret_root < 0)
 		return dv_err_sys(*ret_root, "open the layer's directory");
-	e = unpack_drop();
+	e = unpack_drop(role);
 	if (!e)
-		e = pipeline_new(UNPACK_FD_ARCHIVE, limits->max_bytes, has_hash, ret);
+		e = pipeline_new(UNPACK_FD_ARCHIVE, limits->max_bytes, role == UNPACK_LAYER, ret);
 	/* It needs a thread, which may not be made any more, and sees nothing before that. */
 	if (!e)
-		e = unpack_filter();
+		e = unpack_filter(role);
 	if (!e)
 		pipeline_begin(*ret);
 	return e;
@@ -83,7 +84,7 @@ static struct dv_err *run(const struct limits *limits, struct unpack_opts *opts,
 	DV_CLEANUP(pipeline_freep) struct pipeline *p = NULL;
 	struct dv_err *e, *input;
 
-	e = begin(limits, true, &opts->root, &p);
+	e = begin(UNPACK_LAYER, limits, &opts->root, &p);
 	if (e)
 		return e;
 	e = unpack(p, opts);
@@ -104,7 +105,7 @@ static struct dv_err *run_entries(const struct limits *limits)
 	struct dv_err *e, *input;
 	int root = -1;
 
-	e = begin(limits, false, &root, &p);
+	e = begin(UNPACK_ENTRIES, limits, &root, &p);
 	if (e)
 		return e;
 	e = open_archive(p, &a);
@@ -120,6 +121,12 @@ static struct dv_err *run_entries(const struct limits *limits)
 	return input;
 }
 
+/* Names in pax headers are UTF-8. Loaded now: there are no files of the system later. */
+static void use_utf8(void)
+{
+	(void)uselocale(newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL));
+}
+
 int main(int argc, char **argv)
 {
 	struct unpack_opts opts = { .root = -1, .socket = UNPACK_FD_SOCKET };
@@ -128,13 +135,16 @@ int main(int argc, char **argv)
 	struct dv_err *e;
 	int64_t size = 0;
 
+	if (argc == 5 && dv_streq(argv[1], "pack")) {
+		use_utf8();
+		return pack_main(argv + 2);
+	}
 	if (argc != 4 || !dv_parse_u64(argv[2], &limits.max_bytes) ||
 	    !dv_parse_u64(argv[3], &limits.max_entries))
 		return EXIT_FAILURE; /* nobody runs us by hand */
 	opts.max_bytes = limits.max_bytes;
 	opts.max_entries = limits.max_entries;
-	/* Names in pax headers are UTF-8. Loaded now: there are no files of the system later. */
-	(void)uselocale(newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL));
+	use_utf8();
 	(void)umask(0);
 	if (dv_streq(argv[1], "entries")) {
 		entries_end(ENTRIES_FD_OUT, run_entries(&limits));

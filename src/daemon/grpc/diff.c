@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * containerd.services.diff.v1. Apply unpacks a layer on mounts that a snapshotter gave: nothing is
+ * containerd.services.diff.v1 (Diff itself is in diff-make.c). Apply unpacks a layer on mounts that a snapshotter gave: nothing is
  * mounted for it, since the directory behind them is known.
  */
 
@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "convert.h"
+#include "diff-private.h"
 #include "image/layers.h"
 #include "service.h"
 #include "services.h"
@@ -103,19 +104,10 @@ static struct dv_err *apply(struct daemon_call *c, const ProtobufCMessage *msg,
 	return NULL;
 }
 
-static struct dv_err *diff(struct daemon_call *c, const ProtobufCMessage *msg,
-			   const ProtobufCMessage **ret)
-{
-	(void)c;
-	(void)msg;
-	(void)ret;
-	return dv_err_new(DV_UNIMPLEMENTED, "not supported yet: making a layer of two snapshots");
-}
-
 static const struct grpc_method methods[] = {
 	DAEMON_UNARY("Apply", containerd__services__diff__v1__apply_request, apply,
 		     (.lane = DAEMON_SLOW)),
-	DAEMON_UNARY("Diff", containerd__services__diff__v1__diff_request, diff,
+	DAEMON_UNARY("Diff", containerd__services__diff__v1__diff_request, diff_make,
 		     (.lane = DAEMON_SLOW)),
 };
 

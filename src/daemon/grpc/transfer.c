@@ -305,6 +305,7 @@ static struct dv_err *dispatch(struct transfer *t, const Google__Protobuf__Any *
 			       const Google__Protobuf__Any *destination)
 {
 	const MSG(ImageImportStream) *import = NULL;
+	const MSG(ImageExportStream) *export = NULL;
 	const MSG(ImageStore) *from = NULL, *to = NULL;
 	struct dv_err *e;
 
@@ -313,12 +314,16 @@ static struct dv_err *dispatch(struct transfer *t, const Google__Protobuf__Any *
 		e = UNPACK(t->c, source, image_store, &from);
 	if (!e)
 		e = UNPACK(t->c, destination, image_store, &to);
+	if (!e)
+		e = UNPACK(t->c, destination, image_export_stream, &export);
 	if (e)
 		return e;
 	if (import && to)
 		return transfer_import(t, import, to);
 	if (from && to)
 		return tag(t, from, to);
+	if (from && export)
+		return transfer_export(t, from, export);
 	return dv_err_new(DV_UNIMPLEMENTED, "not supported yet: a transfer from %s to %s",
 			  type_of(source), type_of(destination));
 }

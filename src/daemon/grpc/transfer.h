@@ -49,3 +49,7 @@ struct dv_err *transfer_platforms(struct transfer *t, Containerd__Types__Platfor
 struct dv_err *transfer_import(struct transfer *t,
 			       const Containerd__Types__Transfer__ImageImportStream *from,
 			       const transfer_store_msg *to) DV_CHECK;
+
+/* transfer-export.c: images to an archive. */
+struct dv_err *transfer_export(struct transfer *t, const transfer_store_msg *from,
+			       const Containerd__Types__Transfer__ImageExportStream *to) DV_CHECK;

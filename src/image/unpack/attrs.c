@@ -114,10 +114,20 @@ void layer_late_time(struct layer *l, struct archive_entry *entry)
 	l->times = t;
 }
 
+struct dv_err *layer_set_time(struct layer *l, struct archive_entry *entry, int fd)
+{
+	struct timespec times[2];
+	int r;
+
+	get_times(entry, times);
+	r = fd >= 0 ? sys_futimens(fd, times)
+		    : sys_utimensat(l->parent_fd, l->name, times, AT_SYMLINK_NOFOLLOW);
+	return r < 0 ? dv_err_sys(r, "set its time") : NULL;
+}
+
 struct dv_err *layer_set_attrs(struct layer *l, struct archive_entry *entry, int fd)
 {
 	bool is_dir = S_ISDIR(archive_entry_mode(entry));
-	struct timespec times[2];
 	struct dv_err *e;
 	int r;
 
@@ -134,10 +144,7 @@ struct dv_err *layer_set_attrs(struct layer *l, struct archive_entry *entry, int
 		layer_late_time(l, entry);
 		return NULL;
 	}
-	get_times(entry, times);
-	r = fd >= 0 ? sys_futimens(fd, times)
-		    : sys_utimensat(l->parent_fd, l->name, times, AT_SYMLINK_NOFOLLOW);
-	return r < 0 ? dv_err_sys(r, "set its time") : NULL;
+	return layer_set_time(l, entry, fd);
 }
 
 struct dv_err *layer_set_late_times(struct layer *l)

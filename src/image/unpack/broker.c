@@ -31,6 +31,13 @@ int broker_opaque(int socket, int dir)
 	return socket < 0 ? 0 : ask(socket, &msg, dir);
 }
 
+int broker_is_opaque(int socket, int dir)
+{
+	struct unpack_msg msg = { .kind = UNPACK_IS_OPAQUE };
+
+	return socket < 0 ? 0 : ask(socket, &msg, dir);
+}
+
 int broker_mknod(int socket, int dir, const char *name, struct archive_entry *entry)
 {
 	struct unpack_msg msg = { .kind = UNPACK_MKNOD,

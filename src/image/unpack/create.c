@@ -188,8 +188,10 @@ struct dv_err *layer_create(struct layer *l, struct archive *a, struct archive_e
 	e = fn == make_file ? count_bytes(l, entry) : NULL;
 	if (!e)
 		e = make(l, entry, fn, &fd);
-	if (e || fn == make_device || fn == make_hardlink)
+	if (e || fn == make_hardlink)
 		return e;
+	if (fn == make_device) /* the parent has done the rest */
+		return layer_set_time(l, entry, -1);
 	if (fn == make_file)
 		e = write_data(a, entry, fd);
 	return e ? e : layer_set_attrs(l, entry, fd);

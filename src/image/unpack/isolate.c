@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the unpacker gives up before it looks at the archive: every path but the layer's, the network,
- * all privileges but those over files, and all system calls but those that unpacking needs.
+ * all privileges but those over files, and all system calls but those that its task needs.
  *
  * It has no user namespace: a capability of a file that is written in one would be bound to it
  * (capabilities(7), "namespaced file capabilities"), and of the privileges that are kept none reaches
@@ -24,11 +24,16 @@
 #include "unpack-private.h"
 
 #define CAP(name) (1ULL << CAP_##name)
-#define KEPT	  (CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) | CAP(SETFCAP))
 
-/* Of directories in one another one is open for each; a path has 2048 parts at most. */
-enum { FILES_MAX = 2048 + 64 };
+/* Of directories in one another one is open for each, two while packing; a path has 2048 parts at most. */
+enum { FILES_MAX = 2048 + 64, PACK_FILES_MAX = 2 * 2048 + 64 };
 #define MEMORY_MAX (2ULL << 30)
+
+static const uint64_t kept[] = {
+	[UNPACK_LAYER] = CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) | CAP(SETFCAP),
+	[UNPACK_ENTRIES] = 0,
+	[UNPACK_PACK] = CAP(DAC_READ_SEARCH),
+};
 
 /* In a mount namespace of our own, the mount becomes "/" and the rest goes. */
 static int enter(int target)
@@ -60,12 +65,12 @@ struct dv_err *unpack_isolate(int target)
 	return r < 0 ? dv_err_sys(r, "enter the directory of the layer") : NULL;
 }
 
-static int set_limits(void)
+static int set_limits(enum unpack_role role)
 {
-	static const struct {
+	const struct {
 		int resource;
 		rlim64_t max;
-	} limits[] = { { RLIMIT_NOFILE, FILES_MAX },
+	} limits[] = { { RLIMIT_NOFILE, role == UNPACK_PACK ? PACK_FILES_MAX : FILES_MAX },
 		       { RLIMIT_CORE, 0 },
 		       { RLIMIT_AS, MEMORY_MAX } };
 
@@ -79,56 +84,26 @@ static int set_limits(void)
 	return 0;
 }
 
-static int drop_capabilities(void)
+static int drop_capabilities(uint64_t keep)
 {
-	struct sys_cap_set set = { .effective = KEPT, .permitted = KEPT };
+	struct sys_cap_set set = { .effective = keep, .permitted = keep };
 
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		if (!(KEPT & 1ULL << cap))
+		if (!(keep & 1ULL << cap))
 			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 	}
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	return sys_capset(&set);
 }
 
-static const int allowed[] = {
-	/* files */
-	SCMP_SYS(openat),
-	SCMP_SYS(openat2),
+/* What everybody needs; for UNPACK_ENTRIES that is all, and there is no path in it. */
+static const int basic_calls[] = {
 	SCMP_SYS(close),
 	SCMP_SYS(read),
 	SCMP_SYS(write),
-	SCMP_SYS(pread64),
-	SCMP_SYS(pwrite64),
-	SCMP_SYS(lseek),
-	SCMP_SYS(ftruncate),
-	SCMP_SYS(fallocate),
+	SCMP_SYS(writev),
 	SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat),
-	SCMP_SYS(statx),
-	SCMP_SYS(getdents64),
-	SCMP_SYS(mkdirat),
-	SCMP_SYS(mknodat),
-	SCMP_SYS(symlinkat),
-	SCMP_SYS(linkat),
-	SCMP_SYS(unlinkat),
-	SCMP_SYS(renameat),
-	SCMP_SYS(renameat2),
-	SCMP_SYS(readlinkat),
-	SCMP_SYS(fchown),
-	SCMP_SYS(fchownat),
-	SCMP_SYS(fchmod),
-	SCMP_SYS(fchmodat),
-	SCMP_SYS(utimensat),
-	SCMP_SYS(fsetxattr),
-	SCMP_SYS(lsetxattr),
-	SCMP_SYS(fchdir),
-	SCMP_SYS(umask),
-	/* the parent */
-	SCMP_SYS(sendmsg),
-	SCMP_SYS(recvmsg),
-	SCMP_SYS(sendto),
-	SCMP_SYS(recvfrom),
+	SCMP_SYS(lseek),
 	/* memory, threads, the end */
 	SCMP_SYS(brk),
 	SCMP_SYS(mmap),
@@ -151,6 +126,31 @@ static const int allowed[] = {
 	SCMP_SYS(clock_nanosleep),
 };
 
+/* To look at files, and to ask the parent. */
+static const int reading_calls[] = {
+	SCMP_SYS(openat),    SCMP_SYS(openat2),	   SCMP_SYS(pread64),	 SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),     SCMP_SYS(getdents64), SCMP_SYS(readlinkat), SCMP_SYS(flistxattr),
+	SCMP_SYS(fgetxattr), SCMP_SYS(sendmsg),	   SCMP_SYS(recvmsg),	 SCMP_SYS(sendto),
+	SCMP_SYS(recvfrom),
+};
+
+static const int writing_calls[] = {
+	SCMP_SYS(pwrite64),  SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(mkdirat),
+	SCMP_SYS(mknodat),   SCMP_SYS(symlinkat), SCMP_SYS(linkat),    SCMP_SYS(unlinkat),
+	SCMP_SYS(renameat),  SCMP_SYS(renameat2), SCMP_SYS(fchown),    SCMP_SYS(fchownat),
+	SCMP_SYS(fchmod),    SCMP_SYS(fchmodat),  SCMP_SYS(utimensat), SCMP_SYS(fsetxattr),
+	SCMP_SYS(lsetxattr), SCMP_SYS(fchdir),	  SCMP_SYS(umask),
+};
+
+static int allow(scmp_filter_ctx ctx, const int *calls, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
+	return r;
+}
+
 /* Being of root's uid is enough to signal whatever root runs, also by what a descriptor owes to whom. */
 static int allow_some(scmp_filter_ctx ctx)
 {
@@ -165,7 +165,7 @@ static int allow_some(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int filter_calls(void)
+static int filter_calls(enum unpack_role role)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
@@ -174,8 +174,12 @@ static int filter_calls(void)
 		return -ENOMEM;
 	/* The reader's thread, which is there already, as well. */
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
-	for (size_t i = 0; r == 0 && i < DV_ARRAY_SIZE(allowed); i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (r == 0)
+		r = allow(ctx, basic_calls, DV_ARRAY_SIZE(basic_calls));
+	if (r == 0 && role != UNPACK_ENTRIES)
+		r = allow(ctx, reading_calls, DV_ARRAY_SIZE(reading_calls));
+	if (r == 0 && role == UNPACK_LAYER)
+		r = allow(ctx, writing_calls, DV_ARRAY_SIZE(writing_calls));
 	if (r == 0)
 		r = allow_some(ctx);
 	if (r == 0)
@@ -184,13 +188,13 @@ static int filter_calls(void)
 	return r;
 }
 
-struct dv_err *unpack_drop(void)
+struct dv_err *unpack_drop(enum unpack_role role)
 {
-	int r = set_limits();
+	int r = set_limits(role);
 
 	if (r < 0)
 		return dv_err_sys(r, "set limits");
-	r = drop_capabilities();
+	r = drop_capabilities(kept[role]);
 	if (r < 0)
 		return dv_err_sys(r, "drop capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -198,9 +202,9 @@ struct dv_err *unpack_drop(void)
 	return NULL;
 }
 
-struct dv_err *unpack_filter(void)
+struct dv_err *unpack_filter(enum unpack_role role)
 {
-	int r = filter_calls();
+	int r = filter_calls(role);
 
 	return r < 0 ? dv_err_sys(r, "filter system calls") : NULL;
 }

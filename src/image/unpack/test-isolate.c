@@ -26,9 +26,9 @@ TestSuite(isolate, .timeout = 60);
 			_exit(__LINE__ & 0xff); \
 	} while (0)
 
-static void filter(void)
+static void filter(enum unpack_role role)
 {
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || unpack_filter())
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || unpack_filter(role))
 		_exit(1);
 }
 
@@ -50,7 +50,7 @@ Test(isolate, no_signals_for_others)
 		int fds[2];
 
 		ALLOWED(pipe(fds));
-		filter();
+		filter(UNPACK_LAYER);
 		REFUSED(syscall(SYS_tgkill, parent, parent, 0));
 		REFUSED(syscall(SYS_kill, parent, 0));
 		REFUSED(syscall(SYS_tkill, parent, 0));
@@ -71,7 +71,7 @@ Test(isolate, no_other_processes_nor_privileges)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		filter();
+		filter(UNPACK_LAYER);
 		REFUSED(syscall(SYS_fork));
 		REFUSED(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
 		REFUSED(syscall(SYS_clone3, NULL, 0));
@@ -91,6 +91,35 @@ Test(isolate, no_other_processes_nor_privileges)
 		REFUSED(syscall(SYS_process_vm_writev, getpid(), NULL, 0, NULL, 0, 0));
 		REFUSED(syscall(SYS_open_by_handle_at, 0, NULL, 0));
 		REFUSED(syscall(SYS_dup, 0));
+		_exit(0);
+	}
+	T_INT(status_of(pid), ==, 0);
+}
+
+/* One that reads an import's archive names no path; one that packs a tree writes none. */
+Test(isolate, roles)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		filter(UNPACK_ENTRIES);
+		REFUSED(syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY));
+		REFUSED(syscall(SYS_newfstatat, AT_FDCWD, "/", NULL, 0));
+		REFUSED(syscall(SYS_sendmsg, 0, NULL, 0));
+		REFUSED(syscall(SYS_fchmod, 0, 0600));
+		_exit(0);
+	}
+	T_INT(status_of(pid), ==, 0);
+	pid = fork();
+	if (pid == 0) {
+		filter(UNPACK_PACK);
+		ALLOWED(syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY));
+		REFUSED(syscall(SYS_mkdirat, AT_FDCWD, "never", 0700));
+		REFUSED(syscall(SYS_unlinkat, AT_FDCWD, "never", 0));
+		REFUSED(syscall(SYS_pwrite64, 0, "", 0, 0));
+		REFUSED(syscall(SYS_ftruncate, 0, 0));
+		REFUSED(syscall(SYS_fsetxattr, 0, "user.a", "", 0, 0));
+		REFUSED(syscall(SYS_fchown, 0, 0, 0));
 		_exit(0);
 	}
 	T_INT(status_of(pid), ==, 0);

@@ -89,11 +89,13 @@ struct dv_err *layer_create(struct layer *l, struct archive *a, struct archive_e
 
 /* attrs.c: owner, extended attributes, mode, time. @fd: of a file or directory, or -1. */
 struct dv_err *layer_set_attrs(struct layer *l, struct archive_entry *entry, int fd) DV_CHECK;
+struct dv_err *layer_set_time(struct layer *l, struct archive_entry *entry, int fd) DV_CHECK;
 struct dv_err *layer_set_late_times(struct layer *l) DV_CHECK;
 void layer_late_time(struct layer *l, struct archive_entry *entry);
 
 /* broker.c: 0 or -errno. */
 int broker_opaque(int socket, int dir);
+int broker_is_opaque(int socket, int dir); /* or 1 */
 int broker_mknod(int socket, int dir, const char *name, struct archive_entry *entry);
 struct broker_parent {
 	mode_t mode;
@@ -110,6 +112,17 @@ void entries_end(int out, struct dv_err *take_e);
 
 /* ---- isolate.c: "/" becomes the detached mount @target; privileges and system calls go ---------------- */
 
+enum unpack_role {
+	UNPACK_LAYER, /* writes files */
+	UNPACK_ENTRIES, /* reads and writes what is open already */
+	UNPACK_PACK, /* reads files */
+};
+
 struct dv_err *unpack_isolate(int target) DV_CHECK;
-struct dv_err *unpack_drop(void) DV_CHECK; /* privileges; of this thread, and those that it makes */
-struct dv_err *unpack_filter(void) DV_CHECK; /* system calls; of all threads, and no more of them */
+/* Privileges; of this thread, and those that it makes. */
+struct dv_err *unpack_drop(enum unpack_role role) DV_CHECK;
+/* System calls; of all threads, and no more of them. */
+struct dv_err *unpack_filter(enum unpack_role role) DV_CHECK;
+
+/* pack-main.c: "davit-unpack pack ...", with the rest of the arguments. The status to exit with. */
+int pack_main(char **args);

@@ -14,17 +14,20 @@ enum unpack_kind {
 	UNPACK_OPAQUE = 1, /* with a directory: hide what the layers below have there */
 	UNPACK_MKNOD, /* with a directory: a device @text there, @mode, @dev, @uid, @gid */
 	UNPACK_PARENT, /* how is the directory @text in the layers below? */
+	UNPACK_IS_OPAQUE, /* with a directory: does it hide them? (packing) */
 	/* Ends. */
 	UNPACK_DONE, /* @size, @digest */
 	UNPACK_FAILED, /* @code (enum dv_code), @text */
 	/* The parent's answer to a request. */
-	UNPACK_RESULT, /* @code: 0 or -errno; of UNPACK_PARENT also @mode, @uid, @gid */
+	UNPACK_RESULT, /* @code: 0 (UNPACK_IS_OPAQUE: or 1) or -errno; of UNPACK_PARENT also @mode, @uid, @gid */
 };
 
 enum { UNPACK_TEXT_MAX = 4096, UNPACK_DIGEST = 32 };
 
 /* The descriptors that the child begins with. */
 enum { UNPACK_FD_SOCKET = 3, UNPACK_FD_ARCHIVE = 4, UNPACK_FD_TARGET = 5 };
+/* To pack: the archive is written, the target is the tree, and what it is compared with. */
+enum { PACK_FD_OUT = UNPACK_FD_ARCHIVE, PACK_FD_LEFT = 6 };
 
 struct unpack_msg {
 	uint32_t kind;

@@ -78,6 +78,30 @@ class Progress(threading.Thread):
             pass
 
 
+class Receiver(threading.Thread):
+    """Bytes from davitd, with leave for as many as were taken."""
+
+    def __init__(self, client):
+        super().__init__(daemon=True)
+        self.client, self.name_of_stream, self.data = client, f"export-{next(numbers)}", b""
+        self.stream = Stream(client)
+        self.stream.open(self.name_of_stream)
+        self.start()
+
+    def run(self):
+        pieces = []
+        try:
+            self.stream.send("containerd.types.transfer.WindowUpdate", update=64 << 10)
+            for message in self.stream.answers:
+                pieces.append(unpacked(message.value, "containerd.types.transfer.Data", self.client.api).data)
+                assert len(pieces[-1]) <= PIECE
+                self.stream.send("containerd.types.transfer.WindowUpdate", update=len(pieces[-1]))
+        except Exception:    # the transfer has failed, and says why
+            pass
+        self.data = b"".join(pieces)
+        self.stream.questions.put(None)
+
+
 def packed(client, name, fields):
     return {"type_url": name, "value": client.api.type(name)(**fields).SerializeToString()}
 
@@ -94,3 +118,13 @@ def load(client, archive, progress=None, **store):
     sender = Sender(client, archive)
     store.setdefault("extra_references", [{"name": "import", "is_prefix": True, "allow_overwrite": True}])
     transfer(client, ("ImageImportStream", {"stream": sender.name_of_stream}), ("ImageStore", store), progress)
+
+
+def save(client, *names, progress=None, **stream):
+    """The archive that an export of the images gives."""
+    receiver = Receiver(client)
+    transfer(client, ("ImageStore", {"name": names[0], "extra_references": [{"name": name} for name in names[1:]]}),
+             ("ImageExportStream", {"stream": receiver.name_of_stream, **stream}), progress)
+    receiver.join(30)
+    assert not receiver.is_alive()
+    return receiver.data
