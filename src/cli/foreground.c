@@ -4,11 +4,12 @@
 #include "foreground.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client/services.h"
 #include "client/task.h"
+#include "sys/process.h"
 #include "sys/tty.h"
 
 /* Those that mean something to us alone are not among them. */
@@ -37,6 +38,7 @@ struct foreground {
 	struct termios before;
 	struct signal_handle winch, signals[N_PROXIED];
 	size_t n_signals; /* handles that are open */
+	uint64_t early; /* bit n: signal n came before there was a process */
 	bool has_winch;
 	/* Calls whose answers nobody waits for, in a ring. */
 	struct client_pending *calls[MAX_PENDING];
@@ -109,21 +111,31 @@ static void on_signal(uv_signal_t *uv, int signo)
 {
 	struct foreground *f = dv_container_of(uv, struct signal_handle, uv)->f;
 
-	add_call(f, client_task_kill_start(f->client, f->id, f->exec_id, signo));
+	if (f->id) {
+		add_call(f, client_task_kill_start(f->client, f->id, f->exec_id, signo));
+	} else if (f->early & UINT64_C(1) << signo) {
+		/* Somebody does not want to wait for what does not start. */
+		(void)uv_signal_stop(uv);
+		(void)sys_kill(getpid(), signo);
+	} else {
+		f->early |= UINT64_C(1) << signo;
+	}
+}
+
+static void send_early(struct foreground *f)
+{
+	for (int signo = 1; signo < 64; signo++) {
+		if (f->early & UINT64_C(1) << signo)
+			add_call(f, client_task_kill_start(f->client, f->id, f->exec_id, signo));
+	}
 }
 
 /* With a terminal the keys go to the process, which makes its own signals of them. */
-static void watch_signals(struct foreground *f)
+void foreground_watch_signals(struct foreground *f)
 {
 	uv_loop_t *loop = client_loop(f->client);
 
-	if (f->tty >= 0) {
-		f->winch.f = f;
-		(void)uv_signal_init(loop, &f->winch.uv);
-		(void)uv_signal_start(&f->winch.uv, on_winch, SIGWINCH);
-		f->has_winch = true;
-	}
-	if (!f->opts.has_sig_proxy || f->opts.has_tty)
+	if (!f->opts.has_sig_proxy || f->opts.has_tty || f->n_signals > 0)
 		return;
 	for (size_t i = 0; i < N_PROXIED; i++) {
 		f->signals[i].f = f;
@@ -131,6 +143,17 @@ static void watch_signals(struct foreground *f)
 		(void)uv_signal_start(&f->signals[i].uv, on_signal, proxied[i]);
 	}
 	f->n_signals = N_PROXIED;
+}
+
+static void watch_size(struct foreground *f)
+{
+	if (f->tty < 0)
+		return;
+	f->winch.f = f;
+	(void)uv_signal_init(client_loop(f->client), &f->winch.uv);
+	(void)uv_signal_start(&f->winch.uv, on_winch, SIGWINCH);
+	f->has_winch = true;
+	resize(f);
 }
 
 /* The loop has to turn until they are closed: they are part of @f. */
@@ -246,8 +269,9 @@ struct dv_err *foreground_run(struct foreground *f, const char *id, const char *
 	f->exec_id = exec_id;
 	f->streams = started->streams;
 	make_raw(f);
-	watch_signals(f);
-	resize(f);
+	foreground_watch_signals(f);
+	send_early(f);
+	watch_size(f);
 	client_streams_begin(f->streams);
 	while (!is_over(f))
 		(void)uv_run(client_loop(f->client), UV_RUN_ONCE);

@@ -33,6 +33,11 @@ DV_DEFINE_CLEANUP(struct foreground *, foreground_free);
 const struct client_streams_opts *foreground_streams(const struct foreground *f);
 /* Size of our terminal; false: there is none. */
 bool foreground_size(const struct foreground *f, uint16_t *ret_rows, uint16_t *ret_columns);
+/*
+ * From here on signals are the process'; those that come before foreground_run() it gets then, but the
+ * same one twice is for us.
+ */
+void foreground_watch_signals(struct foreground *f);
 /* To be called when the process has ended. */
 void foreground_on_exit(void *arg);
 

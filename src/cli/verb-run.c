@@ -41,6 +41,7 @@ static struct dv_err *run_detached(struct cli *cli, const struct run_opts *o, st
 		report_start(cli, o, c, made, e, ret_status);
 		return NULL;
 	}
+	client_container_settle(made);
 	if (o->pidfile)
 		e = write_pidfile(o->pidfile, started.pid);
 	dv_strbuf_addf(&out, "%s\n", made->id);
@@ -55,12 +56,14 @@ static struct dv_err *run_attached(struct cli *cli, const struct run_opts *o, st
 	bool is_left = false;
 	struct dv_err *e;
 
+	foreground_watch_signals(f);
 	e = client_container_start(c, &made->start, foreground_streams(f), foreground_on_exit, f,
 				   &started);
 	if (e) {
 		report_start(cli, o, c, made, e, ret_status);
 		return NULL;
 	}
+	client_container_settle(made);
 	if (o->pidfile)
 		e = write_pidfile(o->pidfile, started.pid);
 	if (e) {

@@ -132,6 +132,8 @@ static struct dv_err *start_attached(struct cli *cli, const struct start_opts *o
 	with.has_stdin = o->has_stdin && startable.has_stdin;
 	e = foreground_new(cli, &with, &f);
 	if (!e)
+		foreground_watch_signals(f);
+	if (!e)
 		e = client_container_start(c, &startable, foreground_streams(f), foreground_on_exit,
 					   f, &started);
 	if (e)

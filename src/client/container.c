@@ -42,15 +42,6 @@ static struct client_pending *start_lease(struct making *m)
 	return client_start(m->c, CLIENT_LEASES("Create", &r), NULL, NULL);
 }
 
-static struct client_pending *end_lease(struct making *m)
-{
-	Containerd__Services__Leases__V1__DeleteRequest r =
-		CONTAINERD__SERVICES__LEASES__V1__DELETE_REQUEST__INIT;
-
-	r.id = (char *)m->lease;
-	return client_start(m->c, CLIENT_LEASES("Delete", &r), NULL, NULL);
-}
-
 /* ---- root file system ----------------------------------------------------------------------- */
 
 static struct dv_err *prepare(struct making *m)
@@ -199,8 +190,8 @@ struct dv_err *client_container_create(struct client *c, const struct client_con
 	if (e)
 		undo(m);
 	m->dir = sys_close(m->dir);
-	if (m->has_lease)
-		out->lease_end = end_lease(m);
+	out->client = c;
+	out->lease = m->has_lease ? m->lease : NULL;
 	if (e) {
 		client_container_fini(out);
 		return e;
@@ -210,8 +201,21 @@ struct dv_err *client_container_create(struct client *c, const struct client_con
 	return NULL;
 }
 
+void client_container_settle(struct client_container *made)
+{
+	Containerd__Services__Leases__V1__DeleteRequest r =
+		CONTAINERD__SERVICES__LEASES__V1__DELETE_REQUEST__INIT;
+
+	if (!made->lease)
+		return;
+	r.id = (char *)made->lease;
+	made->lease_end = client_start(made->client, CLIENT_LEASES("Delete", &r), NULL, NULL);
+	made->lease = NULL;
+}
+
 void client_container_fini(struct client_container *made)
 {
+	client_container_settle(made);
 	if (made->lease_end)
 		dv_err_free(client_pending_finish(dv_steal(&made->lease_end), NULL, NULL));
 }

@@ -101,7 +101,10 @@ static void open_output(struct client_streams *st, int i, int to)
 
 /* ---- input -------------------------------------------------------------------------- */
 
-/* A fifo tells the process once nobody has it open for writing; the shim may have, hence the callback. */
+/*
+ * A fifo tells the process once nobody has it open for writing; the shim may have, hence the callback.
+ * Attached, the end comes behind the bytes by itself.
+ */
 static void end_input(struct client_streams *st)
 {
 	if (st->is_in_ended)
@@ -111,7 +114,7 @@ static void end_input(struct client_streams *st)
 	st->fds[IN] = sys_close(st->fds[IN]);
 	if (st->attach)
 		client_attach_end_input(st->attach);
-	if (st->opts.on_in_end)
+	else if (st->opts.on_in_end)
 		st->opts.on_in_end(st->opts.arg);
 }
 

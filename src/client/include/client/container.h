@@ -76,19 +76,23 @@ struct client_container {
 	char id[CLIENT_ID_SIZE];
 	const char *name;
 	const char *snapshotter; /* NULL: it has no snapshot */
-	struct client_pending *lease_end; /* client_container_fini() */
+	struct client *client;
+	const char *lease; /* client_container_settle() */
+	struct client_pending *lease_end;
 	struct client_startable start;
 };
 
 /*
  * DV_NOT_FOUND: no such image; DV_EXISTS: the name is taken; others as the steps have them. Results
- * are in @arena but for @lease_end.
+ * are in @arena but for what client_container_fini() waits for.
  */
 struct dv_err *client_container_create(struct client *c, const struct client_container_opts *opts,
 				       struct dv_arena *arena, struct client_container *ret)
 	DV_CHECK;
 
-/* Waits for what was left to be done. */
+/* Begins to tidy up after the making; best when nobody waits for anything. */
+void client_container_settle(struct client_container *made);
+/* Waits until that is done. */
 void client_container_fini(struct client_container *made);
 
 /* Takes it away again, as well as can be: it could not be used. */

@@ -20,7 +20,10 @@ struct client_streams_opts {
 	/* Typed one after the other they end it all: *_is_detached(). */
 	char detach_keys[CLIENT_DETACH_KEYS_MAX];
 	size_t n_detach_keys;
-	/* Once, when @in has ended and all of it was passed on. May be NULL. */
+	/*
+	 * With fifos, once, when @in has ended and all of it is in the fifo: time for
+	 * client_task_close_stdin(). May be NULL.
+	 */
 	void (*on_in_end)(void *arg);
 	void *arg;
 };
