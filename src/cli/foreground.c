@@ -18,7 +18,10 @@ static const int proxied[] = {
 	SIGCONT, SIGALRM, SIGPWR,  SIGTSTP, SIGTTIN, SIGTTOU,
 };
 
-enum { N_PROXIED = DV_ARRAY_SIZE(proxied), MAX_PENDING = 16, STATUS_PIPE = 128 + SIGPIPE };
+/* Where they are not passed on, these end us, and not the process: what we made is tidied up. */
+static const int leaving[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+
+enum { N_PROXIED = DV_ARRAY_SIZE(proxied), MAX_PENDING = 16, STATUS_SIGNAL = 128 };
 
 struct signal_handle {
 	uv_signal_t uv;
@@ -39,6 +42,7 @@ struct foreground {
 	struct signal_handle winch, signals[N_PROXIED];
 	size_t n_signals; /* handles that are open */
 	uint64_t early; /* bit n: signal n came before there was a process */
+	int left_by; /* one of leaving[], 0: none */
 	bool has_winch;
 	/* Calls whose answers nobody waits for, in a ring. */
 	struct client_pending *calls[MAX_PENDING];
@@ -130,19 +134,33 @@ static void send_early(struct foreground *f)
 	}
 }
 
+static void on_leave(uv_signal_t *uv, int signo)
+{
+	struct foreground *f = dv_container_of(uv, struct signal_handle, uv)->f;
+
+	f->left_by = signo;
+	if (f->id)
+		return;
+	/* Nothing is there yet that could be left. */
+	(void)uv_signal_stop(uv);
+	(void)sys_kill(getpid(), signo);
+}
+
 /* With a terminal the keys go to the process, which makes its own signals of them. */
 void foreground_watch_signals(struct foreground *f)
 {
-	uv_loop_t *loop = client_loop(f->client);
+	bool is_proxied = f->opts.has_sig_proxy && !f->opts.has_tty;
+	const int *signals = is_proxied ? proxied : leaving;
 
-	if (!f->opts.has_sig_proxy || f->opts.has_tty || f->n_signals > 0)
+	if (f->n_signals > 0)
 		return;
-	for (size_t i = 0; i < N_PROXIED; i++) {
+	f->n_signals = is_proxied ? N_PROXIED : DV_ARRAY_SIZE(leaving);
+	for (size_t i = 0; i < f->n_signals; i++) {
 		f->signals[i].f = f;
-		(void)uv_signal_init(loop, &f->signals[i].uv);
-		(void)uv_signal_start(&f->signals[i].uv, on_signal, proxied[i]);
+		(void)uv_signal_init(client_loop(f->client), &f->signals[i].uv);
+		(void)uv_signal_start(&f->signals[i].uv, is_proxied ? on_signal : on_leave,
+				      signals[i]);
 	}
-	f->n_signals = N_PROXIED;
 }
 
 static void watch_size(struct foreground *f)
@@ -207,6 +225,7 @@ struct dv_err *foreground_new(struct cli *cli, const struct foreground_opts *opt
 	f->cli = cli;
 	f->opts = *opts;
 	f->tty = -1;
+	(void)signal(SIGPIPE, SIG_IGN); /* output that nobody reads is an error like others */
 	e = look_at_streams(f);
 	if (!e)
 		e = cli_client(cli, &f->client);
@@ -243,7 +262,8 @@ void foreground_on_exit(void *arg)
 
 static bool is_over(const struct foreground *f)
 {
-	return client_streams_is_detached(f->streams) || client_streams_error(f->streams) ||
+	return f->left_by || client_streams_is_detached(f->streams) ||
+	       client_streams_error(f->streams) ||
 	       (f->has_exited && client_streams_is_ended(f->streams));
 }
 
@@ -276,10 +296,10 @@ struct dv_err *foreground_run(struct foreground *f, const char *id, const char *
 	while (!is_over(f))
 		(void)uv_run(client_loop(f->client), UV_RUN_ONCE);
 	make_cooked(f);
-	*ret_is_left = client_streams_is_detached(f->streams);
-	*ret_status = 0;
+	*ret_is_left = f->left_by || client_streams_is_detached(f->streams);
+	*ret_status = f->left_by ? STATUS_SIGNAL + f->left_by : 0;
 	if (client_streams_error(f->streams))
-		*ret_status = STATUS_PIPE; /* as if it had killed us */
+		*ret_status = STATUS_SIGNAL + SIGPIPE; /* as if that had killed us */
 	else if (!*ret_is_left)
 		e = finish(f, started, ret_status);
 	f->streams = NULL;

@@ -103,6 +103,7 @@ static struct dv_err *attached(struct cli *cli, const struct exec_opts *o, struc
 	if (e)
 		return e;
 	(void)foreground_size(f, &how->console_height, &how->console_width);
+	foreground_watch_signals(f);
 	e = client_exec_start(c, r, how, foreground_streams(f), foreground_on_exit, f, id,
 			      &started);
 	if (e) {

@@ -251,6 +251,24 @@ def test_signals(davit):
     assert process.wait() == 9
 
 
+def test_a_client_that_is_killed_tidies_up(davit):
+    davit("run", "-d", "--name", "six", "busybox", "sleep", "1000")
+    before = set(os.listdir("/run"))
+    process = davit.popen("exec", "six", "sh", "-c", "echo ready; exec sleep 1000", stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 128 + signal.SIGTERM
+    assert not [name for name in set(os.listdir("/run")) - before if name.startswith("davit-io")]
+    assert "sleep 1000" in davit("exec", "six", "ps"), "the process goes on"
+
+
+def test_output_that_nobody_reads(davit):
+    process = davit.popen("run", "--name", "seven", "busybox", "sh", "-c", "while echo line; do :; done", stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"line\n"
+    process.stdout.close()
+    assert process.wait() == 128 + signal.SIGPIPE
+
+
 # ---- terminals ----------------------------------------------------------------------------------------------------
 
 def test_a_terminal(davit):
