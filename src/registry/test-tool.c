@@ -61,7 +61,14 @@ static void set_user(struct creds *c, char *text)
 					  .secret = colon + 1 };
 }
 
-static struct dv_err *run_verb(struct tool *t, char **args, int n)
+struct setup {
+	struct registry_opts registry;
+	struct registry_repo_opts repo;
+	struct registry_header header;
+	struct creds creds;
+};
+
+static struct dv_err *run_verb(struct setup *s, struct tool *t, char **args, int n)
 {
 	const char *verb = args[0];
 
@@ -79,6 +86,10 @@ static struct dv_err *run_verb(struct tool *t, char **args, int n)
 		tool_pull(t, args[2]);
 	else if (dv_streq(verb, "push-blob") && n == 3)
 		tool_push_blob(t, args[2]);
+	else if (dv_streq(verb, "session-pull") && n == 3)
+		tool_session(t, &s->repo, args[2], false);
+	else if (dv_streq(verb, "session-push") && n == 3)
+		tool_session(t, &s->repo, args[2], true);
 	else if (dv_streq(verb, "verify") && n == 3)
 		tool_verify(t, args[2]);
 	else if (dv_streq(verb, "push-document") && n == 4)
@@ -87,13 +98,6 @@ static struct dv_err *run_verb(struct tool *t, char **args, int n)
 		return dv_err_new(DV_INVALID, "no such verb: %s", verb);
 	return NULL;
 }
-
-struct setup {
-	struct registry_opts registry;
-	struct registry_repo_opts repo;
-	struct registry_header header;
-	struct creds creds;
-};
 
 static long number(const char *text)
 {
@@ -199,9 +203,10 @@ int main(int argc, char **argv)
 	}
 	e = open_repo(&s, &t, argv[optind + 1]);
 	if (!e)
-		e = run_verb(&t, argv + optind, argc - optind);
+		e = run_verb(&s, &t, argv + optind, argc - optind);
 	tool_fail(&t, e);
 	uv_run(&t.loop, UV_RUN_DEFAULT);
+	io_work_pool_free(t.pool);
 	registry_repo_close(t.repo);
 	registry_free(t.registry);
 	registry_docker_config_free(s.creds.config);

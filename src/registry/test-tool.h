@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "base/str.h"
+#include "io/work.h"
 #include "registry/fetch.h"
 #include "registry/push.h"
 #include "spec/ref.h"
@@ -17,6 +18,7 @@ struct tool {
 	struct registry_repo *repo;
 	struct spec_ref ref;
 	struct dv_arena arena;
+	struct io_work_pool *pool;
 	int64_t offset, chunk_size, stop_at;
 	bool is_slow; /* the sink says "wait" after each piece */
 	const char *mount_from;
@@ -35,4 +37,6 @@ void tool_blob(struct tool *t, const char *size);
 void tool_pull(struct tool *t, const char *directory);
 void tool_push_blob(struct tool *t, const char *file);
 void tool_push_document(struct tool *t, const char *file, const char *media_type);
+void tool_session(struct tool *t, const struct registry_repo_opts *repo_opts, const char *path,
+		  bool is_push);
 void tool_verify(struct tool *t, const char *policy);

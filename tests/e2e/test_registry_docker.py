@@ -203,3 +203,26 @@ def test_docker_config_and_helpers(basic, certificates, work):
     assert "credentials: docker-credential-test: exit status 7: the keyring is locked" in line
     helper.write_text('#!/bin/sh\necho \'{"Secret": "secret"\'\n')
     assert "what it prints is no JSON" in fails("UNAUTHENTICATED", *use, env=env)
+
+
+def test_threads(plain, work):
+    """The same by threads that block: layers side by side, and bytes from and to them."""
+    name = f"{plain.host}/threads:v1"
+    for i, blob in enumerate((LAYER, CONFIG)):
+        (work / f"{i}").write_bytes(blob)
+        assert tool("session-push", f"{plain.host}/threads@{digest_of(blob)}", work / f"{i}").stdout == b"sent\n"
+    assert tool("session-push", f"{plain.host}/threads@{digest_of(LAYER)}", work / "0").stdout == b"existed\n"
+    (work / "chunks").write_bytes(os.urandom(200_000))
+    chunks = digest_of((work / "chunks").read_bytes())
+    assert tool("--chunk", 70_000, "session-push", f"{plain.host}/threads@{chunks}", work / "chunks").stdout == b"sent\n"
+    (work / "short").write_bytes(b"short")
+    line = fails("DATA_LOSS", "--stop-at", 0, "session-push", f"{plain.host}/threads@{digest_of(b'short')}", work / "short")
+    assert line.endswith("the source ends after 5 bytes")
+    (work / "manifest").write_bytes(IMAGE)
+    tool("push-document", name, work / "manifest", MANIFEST)
+    (work / "out").mkdir()
+    tool("session-pull", name, work / "out")
+    for blob in (LAYER, CONFIG):
+        assert (work / "out" / digest_of(blob)[7:]).read_bytes() == blob
+    assert "interrupted" in fails("CANCELLED", "--stop-at", 1_000_000, "session-pull", name, work / "out")
+    fails("NOT_FOUND", "session-pull", f"{plain.host}/threads:none", work / "out")
