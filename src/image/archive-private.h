@@ -18,7 +18,7 @@ struct image_entry {
 	int64_t size;
 };
 
-/* @source is borrowed until image_archive_close(). */
+/* Both are borrowed until image_archive_close(). */
 struct dv_err *image_archive_open(const struct image_env *env, const struct image_source *source,
 				  struct image_archive **ret) DV_CHECK;
 /* Skips what is left of the entry before. *ret_is_end: there are no more, and all was well. */

@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "archive-private.h"
 #include "base/mem.h"
 #include "base/test.h"
 #include "hostile-unpack.h"
@@ -133,4 +134,35 @@ Test(unpack, descriptors_are_closed)
 Test(unpack, child_that_does_nothing_is_cancelled)
 {
 	check(LINGERS, DV_CANCELLED, "the client has gone");
+}
+
+/* ---- archives of images --------------------------------------------------------------------------- */
+
+static struct dv_err *read_nothing(void *arg, void *buf, size_t n, size_t *ret_n)
+{
+	(void)arg;
+	(void)buf;
+	(void)n;
+	*ret_n = 0;
+	return NULL;
+}
+
+/* It has got all of the archive, so nothing that comes from there ends it. */
+Test(unpack, entries_that_never_come_are_cancelled)
+{
+	struct image_env env = { .program = HOSTILE_UNPACK, .is_cancelled = is_cancelled };
+	struct image_source source = { .read = read_nothing };
+	struct image_archive *a = NULL;
+	struct image_entry entry;
+	struct dv_err *e;
+	bool is_end;
+
+	if (geteuid() != 0)
+		cr_skip("needs root");
+	T_NULL(image_archive_open(&env, &source, &a));
+	e = image_archive_next(a, &entry, &is_end);
+	T_NOT_NULL(e);
+	T_INT(dv_err_code(e), ==, DV_CANCELLED);
+	dv_err_free(e);
+	image_archive_close(a);
 }
