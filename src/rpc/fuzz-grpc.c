@@ -116,6 +116,13 @@ static void got_data(void *arg, const ProtobufCMessage *msg)
 	grpc_stream_next(c->st);
 }
 
+static void got_details(void *arg, const void *p, size_t n)
+{
+	const struct call *c = arg;
+
+	dv_assert(!c->is_done && p && ((const uint8_t *)p)[n] == 0);
+}
+
 static void got_result(void *arg, struct dv_err *take_e, const ProtobufCMessage *reply)
 {
 	struct call *c = arg;
@@ -142,6 +149,7 @@ static void try_client(const uint8_t *p, size_t n, size_t piece, bool has_greeti
 			.is_server_stream = i & 2,
 			.data = got_data,
 			.result = got_result,
+			.details = got_details,
 			.arg = &calls[i],
 		};
 

@@ -15,8 +15,10 @@
 
 #include <stdio.h>
 
+#include "api/google/rpc/status.pb-c.h"
 #include "base/str.h"
 #include "grpc-server-private.h"
+#include "rpc/pb.h"
 
 /* ---- Memory ---- */
 
@@ -55,6 +57,7 @@ void grpc_call_free(struct grpc_call *call)
 	drop_request(call);
 	grpc_budget_give(&conn->h2.input, call->charged);
 	free(call->text);
+	free(call->details);
 	free(call);
 	conn->n_calls--;
 	grpc_server_conn_unref(conn);
@@ -108,7 +111,8 @@ static void set_answered(struct grpc_call *call)
 static void respond(struct grpc_call *call)
 {
 	nghttp2_nv nv[] = { constant(":status", "200"),
-			    constant("content-type", "application/grpc") };
+			    constant("content-type", "application/grpc"),
+			    constant("grpc-accept-encoding", "identity,gzip") };
 	nghttp2_data_provider provider = grpc_flow_provider(&call->flow);
 
 	if (!call->is_responding)
@@ -136,15 +140,17 @@ static const char *code_text(enum dv_code code)
 /* An answer of headers alone. */
 static void submit_status(struct grpc_call *call, enum dv_code code, const char *text)
 {
-	nghttp2_nv nv[5] = { constant(":status", "200"),
+	nghttp2_nv nv[6] = { constant(":status", "200"),
 			     constant("content-type", "application/grpc"),
 			     constant("grpc-status", code_text(code)) };
 	size_t n = 3;
 
 	if (text[0])
 		nv[n++] = pair("grpc-message", text);
+	if (call->details)
+		nv[n++] = pair("grpc-status-details-bin", call->details);
 	if (code == DV_UNIMPLEMENTED)
-		nv[n++] = constant("grpc-accept-encoding", "identity");
+		nv[n++] = constant("grpc-accept-encoding", "identity,gzip");
 	submit(call, nv, n, NULL);
 }
 
@@ -152,11 +158,13 @@ static void submit_status(struct grpc_call *call, enum dv_code code, const char 
 void grpc_call_trailers(struct grpc_flow *f)
 {
 	struct grpc_call *call = dv_container_of(f, struct grpc_call, flow);
-	nghttp2_nv nv[2] = { constant("grpc-status", code_text(call->code)) };
+	nghttp2_nv nv[3] = { constant("grpc-status", code_text(call->code)) };
 	size_t n = 1;
 
 	if (call->text)
 		nv[n++] = pair("grpc-message", call->text);
+	if (call->details)
+		nv[n++] = pair("grpc-status-details-bin", call->details);
 	nghttp2_submit_trailer(f->h2->session, f->id, nv, n);
 }
 
@@ -258,6 +266,27 @@ void grpc_reply(struct grpc_call *take, const ProtobufCMessage *msg)
 	end(take, code);
 }
 
+/* Clients allow 8 KiB for all headers of an answer; a message may be half of them. */
+enum { DETAILS_MAX = 2 << 10 };
+
+void grpc_fail_details(struct grpc_call *take, struct dv_err *take_e,
+		       Google__Protobuf__Any *const *details, size_t n_details)
+{
+	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf b = DV_STRBUF_INIT;
+	Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
+
+	status.code = (int32_t)dv_err_code(take_e);
+	status.message = (char *)dv_err_message(take_e);
+	status.n_details = n_details;
+	status.details = (Google__Protobuf__Any **)details;
+	if (is_open(take) && protobuf_c_message_get_packed_size(&status.base) <= DETAILS_MAX) {
+		pb_pack(&status.base, &b);
+		free(take->details);
+		take->details = grpc_base64_encode(b.data, b.len);
+	}
+	grpc_fail(take, take_e);
+}
+
 void grpc_fail(struct grpc_call *take, struct dv_err *take_e)
 {
 	int code = final_code(take, (int)dv_err_code(take_e));
@@ -351,6 +380,18 @@ const char *grpc_call_metadata(const struct grpc_call *call, const char *key)
 	for (const struct grpc_pair *p = call->metadata; p; p = p->next) {
 		if (dv_streq(p->key, key))
 			return p->value;
+	}
+	return NULL;
+}
+
+const void *grpc_call_metadata_bin(const struct grpc_call *call, const char *key, size_t *ret_n)
+{
+	dv_assert(grpc_is_binary_key((struct grpc_text){ key, strlen(key) }));
+	for (const struct grpc_pair *p = call->metadata; p; p = p->next) {
+		if (dv_streq(p->key, key)) {
+			*ret_n = p->n_value;
+			return p->value;
+		}
 	}
 	return NULL;
 }

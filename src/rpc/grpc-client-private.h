@@ -47,6 +47,9 @@ struct grpc_stream {
 	bool has_status, is_grpc;
 	uint32_t status;
 	char *text;
+	uint8_t *status_details; /* heap; NULL: none came, or nobody wants them */
+	size_t n_status_details;
+	void (*details)(void *arg, const void *p, size_t n);
 	ProtobufCMessage *reply;
 	size_t charged;
 

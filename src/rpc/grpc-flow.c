@@ -245,15 +245,30 @@ static struct dv_err *check_prefix(const struct grpc_flow *f, const uint8_t *p, 
 {
 	size_t size = message_size(p, n);
 
-	if (n && p[0] == 1)
-		return dv_err_new(DV_UNIMPLEMENTED, "compressed messages are not supported");
-	if (n && p[0])
+	if (n && p[0] == 1 && !f->is_gzip)
+		return dv_err_new(DV_INTERNAL, "grpc: compressed flag set with identity or empty "
+					       "encoding");
+	if (n && p[0] > 1)
 		return dv_err_new(DV_INTERNAL, "malformed message: its first byte is %u", p[0]);
 	if (size && size - GRPC_PREFIX > f->max_message)
 		return dv_err_new(DV_EXHAUSTED,
 				  "grpc: received message larger than max (%zu vs. %zu)",
 				  size - GRPC_PREFIX, f->max_message);
 	return NULL;
+}
+
+static void deliver_compressed(struct grpc_flow *f, const uint8_t *p, size_t n)
+{
+	DV_CLEANUP(dv_freep) uint8_t *out = NULL;
+	size_t n_out = 0;
+	struct dv_err *e = grpc_inflate(f, p, n, &out, &n_out);
+
+	if (e) {
+		broken(f, e);
+		return;
+	}
+	f->is_wanted = false;
+	f->ops->message(f, out, n_out);
 }
 
 /* Hands on the messages that are wanted and whole; the bytes used, SIZE_MAX: the flow is gone. */
@@ -271,6 +286,9 @@ static size_t deliver(struct grpc_flow *f, const uint8_t *p, size_t n)
 		f->gone = &gone;
 		if (e) {
 			broken(f, e);
+		} else if (p[used] == 1) {
+			deliver_compressed(f, p + used + GRPC_PREFIX, size - GRPC_PREFIX);
+			used += size;
 		} else {
 			f->is_wanted = false;
 			f->ops->message(f, p + used + GRPC_PREFIX, size - GRPC_PREFIX);

@@ -46,6 +46,13 @@ char *grpc_message_encode(const char *s);
 /* Heap; always text: bytes that are not become '?'. */
 char *grpc_message_decode(struct grpc_text t);
 
+/* Heap; without padding. */
+char *grpc_base64_encode(const void *p, size_t n);
+/* With padding or without. Heap, with a NUL behind it that does not count; NULL: malformed. */
+uint8_t *grpc_base64_decode(struct grpc_text t, size_t *ret_n);
+/* Is this the name of a key whose values are bytes? */
+bool grpc_is_binary_key(struct grpc_text name);
+
 /* The code for answers that are not gRPC's, and for the ways a stream can be reset. */
 enum dv_code grpc_code_of_http(uint32_t status);
 enum dv_code grpc_code_of_h2(uint32_t error_code);
@@ -215,7 +222,8 @@ struct grpc_flow {
 	struct grpc_h2 *h2; /* NULL: no stream, yet or any more */
 	struct grpc_flow *next, **prev; /* in h2->flows */
 	int32_t id;
-	size_t max_message; /* that may come */
+	size_t max_message; /* that may come, also once it is no longer compressed */
+	bool is_gzip; /* the peer may compress messages */
 	bool *gone; /* set to true by grpc_flow_fini(), for whoever calls back */
 
 	/* Out. */
@@ -258,6 +266,12 @@ nghttp2_data_provider grpc_flow_provider(struct grpc_flow *f);
 
 /* The owner takes one more message. It is delivered from the loop, or as it comes. */
 void grpc_flow_want(struct grpc_flow *f);
+
+/* ---- Compressed messages (grpc-inflate.c) ---- */
+
+/* *ret is heap. DV_EXHAUSTED: more than a message of the flow may be; DV_INVALID, DV_INTERNAL. */
+struct dv_err *grpc_inflate(const struct grpc_flow *f, const uint8_t *p, size_t n, uint8_t **ret,
+			    size_t *ret_n) DV_CHECK;
 
 /* From nghttp2's callbacks. */
 void grpc_flow_input(struct grpc_flow *f, const uint8_t *p, size_t n);

@@ -29,28 +29,62 @@ static void reject(struct grpc_call *call, struct dv_err *take_e)
 
 static bool is_metadata(struct grpc_text name, struct grpc_text value)
 {
-	if (name.n > 4 && memcmp(name.s + name.n - 4, "-bin", 4) == 0)
-		return false;
 	if (name.n > 5 && memcmp(name.s, "grpc-", 5) == 0)
 		return false;
 	return wire_is_text((const uint8_t *)value.s, value.n);
 }
 
-static void add_metadata(struct grpc_call *call, struct grpc_text name, struct grpc_text value)
+static void add_value(struct grpc_call *call, struct grpc_text name, struct grpc_text value)
 {
 	struct grpc_pair *p;
 
-	if (!is_metadata(name, value))
-		return;
 	if (!grpc_call_charge(call, sizeof(*p) + name.n + value.n + 2)) {
 		call->is_short = true;
 		return;
 	}
 	p = dv_arena_new(&call->arena, struct grpc_pair);
 	p->key = dv_arena_strndup(&call->arena, name.s, name.n);
-	p->value = dv_arena_strndup(&call->arena, value.s, value.n);
+	p->value = memcpy(dv_arena_alloc(&call->arena, value.n + 1), value.s, value.n);
+	p->n_value = value.n;
 	*call->last_pair = p;
 	call->last_pair = &p->next;
+}
+
+/* Several values may come as one, with commas between them. */
+static void add_binary(struct grpc_call *call, struct grpc_text name, struct grpc_text value)
+{
+	const char *end = value.s + value.n;
+
+	for (const char *at = value.s; at <= end;) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		struct grpc_text part = { at, (size_t)((comma ? comma : end) - at) };
+		DV_CLEANUP(dv_freep) uint8_t *bytes = grpc_base64_decode(part, &part.n);
+
+		if (!bytes) {
+			call->is_metadata_bad = true;
+			return;
+		}
+		part.s = (const char *)bytes;
+		add_value(call, name, part);
+		at += (size_t)((comma ? comma : end) - at) + 1;
+	}
+}
+
+static void add_metadata(struct grpc_call *call, struct grpc_text name, struct grpc_text value)
+{
+	if (!is_metadata(name, value))
+		return;
+	if (grpc_is_binary_key(name))
+		add_binary(call, name, value);
+	else
+		add_value(call, name, value);
+}
+
+static void set_encoding(struct grpc_call *call, struct grpc_text value)
+{
+	call->flow.is_gzip = grpc_text_is(value, "gzip");
+	if (!call->flow.is_gzip && !grpc_text_is(value, "identity"))
+		call->is_encoding_bad = true;
 }
 
 static void got_header(struct grpc_flow *f, struct grpc_text name, struct grpc_text value)
@@ -70,6 +104,8 @@ static void got_header(struct grpc_flow *f, struct grpc_text name, struct grpc_t
 		call->is_post = grpc_text_is(value, "POST");
 	else if (grpc_text_is(name, "content-type"))
 		call->is_grpc = grpc_is_content_type(value);
+	else if (grpc_text_is(name, "grpc-encoding"))
+		set_encoding(call, value);
 	else if (grpc_text_is(name, "grpc-timeout"))
 		call->is_timeout_bad = !grpc_timeout_parse(value, &call->timeout);
 	else if (name.n && name.s[0] != ':' && !grpc_text_is(name, "te"))
@@ -126,6 +162,12 @@ static struct dv_err *accept_call(struct grpc_call *call)
 				  call->entry->service->name, call->method->name);
 	if (call->is_timeout_bad)
 		return dv_err_new(DV_INVALID, "malformed grpc-timeout");
+	if (call->is_metadata_bad)
+		return dv_err_new(DV_INTERNAL, "malformed binary metadata");
+	if (call->is_encoding_bad)
+		return dv_err_new(DV_UNIMPLEMENTED,
+				  "grpc: Decompressor is not installed for the grpc-encoding; "
+				  "there are gzip and identity");
 	return NULL;
 }
 

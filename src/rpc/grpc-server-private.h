@@ -64,6 +64,7 @@ struct grpc_server {
 struct grpc_pair {
 	struct grpc_pair *next;
 	const char *key, *value;
+	size_t n_value;
 };
 
 struct grpc_call {
@@ -76,7 +77,7 @@ struct grpc_call {
 	bool is_responding; /* the headers of the answer were submitted */
 	bool is_answered; /* and all of it was queued */
 	bool has_headers, is_too_long, is_short; /* of the request; is_short: no memory for them */
-	bool is_post, is_grpc, is_timeout_bad;
+	bool is_post, is_grpc, is_timeout_bad, is_metadata_bad, is_encoding_bad;
 	atomic_bool is_cancelled;
 	size_t n_headers, charged, message_charged;
 	char *path; /* in the arena until the method is known */
@@ -86,6 +87,7 @@ struct grpc_call {
 	const ProtobufCMessage *request;
 	enum dv_code code; /* of the trailers */
 	char *text;
+	char *details; /* google.rpc.Status for the trailers, in base64; NULL: none */
 	void (*cancel)(void *arg);
 	void *cancel_arg;
 	grpc_data_fn data;

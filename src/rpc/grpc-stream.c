@@ -36,6 +36,7 @@ void grpc_stream_finish(struct grpc_stream *st, struct dv_err *take_e)
 	struct dv_arena arena = st->arena; /* the reply is in it */
 	grpc_result_fn result = st->result;
 	ProtobufCMessage *reply = take_e ? NULL : st->reply;
+	DV_CLEANUP(dv_freep) uint8_t *details = st->status_details;
 	void *arg = st->arg;
 
 	stream_remove(st);
@@ -46,6 +47,8 @@ void grpc_stream_finish(struct grpc_stream *st, struct dv_err *take_e)
 	dv_err_free(st->failure);
 	dv_arena_fini(&st->message_arena);
 	free(st->text);
+	if (details && take_e)
+		st->details(arg, details, st->n_status_details);
 	free(st);
 	if (result)
 		result(arg, take_e, reply);
@@ -114,6 +117,11 @@ static void got_header(struct grpc_flow *f, struct grpc_text name, struct grpc_t
 		st->has_status = true;
 		if (!dv_parse_u32(text, &st->status))
 			st->status = DV_UNKNOWN;
+	} else if (grpc_text_is(name, "grpc-encoding")) {
+		f->is_gzip = grpc_text_is(value, "gzip");
+	} else if (grpc_text_is(name, "grpc-status-details-bin") && st->details) {
+		free(st->status_details);
+		st->status_details = grpc_base64_decode(value, &st->n_status_details);
 	} else if (grpc_text_is(name, "grpc-message")) {
 		free(st->text);
 		st->text = grpc_message_decode(value);
@@ -245,7 +253,7 @@ static size_t add_timeout(const struct grpc_stream *st, nghttp2_nv *nv, char buf
 void grpc_stream_submit(struct grpc_stream *st, struct grpc_client_conn *conn)
 {
 	nghttp2_data_provider provider = grpc_flow_provider(&st->flow);
-	nghttp2_nv *nv = dv_arena_new_n(&st->arena, nghttp2_nv, st->n_metadata + 8);
+	nghttp2_nv *nv = dv_arena_new_n(&st->arena, nghttp2_nv, st->n_metadata + 9);
 	char timeout[12];
 	int32_t id;
 	size_t n = 0;
@@ -257,6 +265,7 @@ void grpc_stream_submit(struct grpc_stream *st, struct grpc_client_conn *conn)
 	nv[n++] = pair("content-type", "application/grpc");
 	nv[n++] = pair("te", "trailers");
 	nv[n++] = pair("user-agent", "grpc-c-davit/1");
+	nv[n++] = pair("grpc-accept-encoding", "identity,gzip");
 	n += add_timeout(st, &nv[n], timeout);
 	for (size_t i = 0; i < st->n_metadata; i++)
 		nv[n++] = pair(st->metadata[i].key, st->metadata[i].value);
@@ -287,11 +296,18 @@ static void alarm_rang(struct grpc_alarm *a)
 static void copy_metadata(struct grpc_stream *st, const struct grpc_request *r)
 {
 	st->metadata = dv_arena_new_n(&st->arena, struct grpc_metadata, r->n_metadata);
-	for (size_t i = 0; i < r->n_metadata; i++)
+	for (size_t i = 0; i < r->n_metadata; i++) {
+		const struct grpc_metadata *from = &r->metadata[i];
+		struct grpc_text key = { from->key, strlen(from->key) };
+		DV_CLEANUP(dv_freep) char *text = NULL;
+
+		if (grpc_is_binary_key(key))
+			text = grpc_base64_encode(from->value, from->n_value);
 		st->metadata[i] = (struct grpc_metadata){
-			.key = dv_arena_strdup(&st->arena, r->metadata[i].key),
-			.value = dv_arena_strdup(&st->arena, r->metadata[i].value)
+			.key = dv_arena_strdup(&st->arena, from->key),
+			.value = dv_arena_strdup(&st->arena, text ? text : from->value)
 		};
+	}
 	st->n_metadata = r->n_metadata;
 }
 
@@ -312,6 +328,7 @@ static struct grpc_stream *new_stream(struct grpc_client *c, const struct grpc_s
 	st->data = o->data;
 	st->result = o->result;
 	st->writable = o->writable;
+	st->details = o->details;
 	st->arg = o->arg;
 	st->connect_by = now + c->connect_ns;
 	st->finish.fn = finish_task;

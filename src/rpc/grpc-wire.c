@@ -127,6 +127,64 @@ char *grpc_message_decode(struct grpc_text t)
 	return out;
 }
 
+/* ---- Bytes in headers ---- */
+
+static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+bool grpc_is_binary_key(struct grpc_text name)
+{
+	return name.n > 4 && memcmp(name.s + name.n - 4, "-bin", 4) == 0;
+}
+
+char *grpc_base64_encode(const void *p, size_t n)
+{
+	const uint8_t *from = p;
+	char *out = dv_alloc(n / 3 * 4 + 5), *to = out;
+	uint32_t bits = 0;
+	unsigned n_bits = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bits = bits << 8 | from[i];
+		for (n_bits += 8; n_bits >= 6; n_bits -= 6)
+			*to++ = base64[bits >> (n_bits - 6) & 63];
+	}
+	if (n_bits)
+		*to++ = base64[bits << (6 - n_bits) & 63];
+	*to = '\0';
+	return out;
+}
+
+uint8_t *grpc_base64_decode(struct grpc_text t, size_t *ret_n)
+{
+	DV_CLEANUP(dv_freep) uint8_t *out = NULL;
+	size_t n = t.n, n_out = 0;
+	uint32_t bits = 0;
+	unsigned n_bits = 0;
+
+	while (n > 0 && t.n - n < 2 && t.s[n - 1] == '=')
+		n--;
+	if (n % 4 == 1 || (n < t.n && t.n % 4))
+		return NULL;
+	out = dv_alloc(n / 4 * 3 + 4);
+	for (size_t i = 0; i < n; i++) {
+		const char *at = t.s[i] ? strchr(base64, t.s[i]) : NULL;
+
+		if (!at)
+			return NULL;
+		bits = bits << 6 | (uint32_t)(at - base64);
+		n_bits += 6;
+		if (n_bits >= 8) {
+			n_bits -= 8;
+			out[n_out++] = (uint8_t)(bits >> n_bits);
+		}
+	}
+	out[n_out] = 0;
+	*ret_n = n_out;
+	return dv_steal(&out);
+}
+
+/* ---- Codes ---- */
+
 enum dv_code grpc_code_of_http(uint32_t status)
 {
 	switch (status) {

@@ -7,18 +7,19 @@
  * KIND: unary, out (the server's stream), in (the client's), both. TIMES: messages of a client's
  * stream, else calls at the same time. Prints, for each call, "CODE MESSAGES LAST-CODE TEXT": the
  * error's code or 0, how many messages came, the code of the last, and its text or the error's
- * (over 200 bytes: its length alone).
+ * (over 200 bytes: its length alone), and " (N details)" if the error came with some.
  */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpc/pb.h"
 #include "test-grpc-service.h"
 
 struct caller {
 	struct grpc_stream *st;
-	size_t n_messages, n_text;
+	size_t n_messages, n_text, n_details;
 	int32_t last;
 	char text[201];
 	int left; /* to send */
@@ -62,10 +63,28 @@ static void on_result(void *arg, struct dv_err *take_e, const ProtobufCMessage *
 		note(c, dv_err_message(take_e));
 	printf("%d %zu %d ", take_e ? (int)dv_err_code(take_e) : 0, c->n_messages, c->last);
 	if (c->n_text > 200)
-		printf("%zu\n", c->n_text);
+		printf("%zu", c->n_text);
 	else
-		printf("%s\n", c->text);
+		printf("%s", c->text);
+	if (c->n_details)
+		printf(" (%zu details)", c->n_details);
+	printf("\n");
 	dv_err_free(take_e);
+}
+
+static void on_details(void *arg, const void *p, size_t n)
+{
+	struct caller *c = arg;
+	ProtobufCMessage *msg;
+	struct dv_arena arena;
+	struct dv_err *e;
+
+	dv_arena_init(&arena);
+	e = pb_unpack(&google__rpc__status__descriptor, p, n, &arena, 0, &msg);
+	if (!e)
+		c->n_details = ((const peer_msg *)msg)->n_details;
+	dv_err_free(e);
+	dv_arena_fini(&arena);
 }
 
 static void on_writable(void *arg)
@@ -119,13 +138,14 @@ static int argument(int argc, char **argv, int i, int preset)
 
 int main(int argc, char **argv)
 {
-	static const struct grpc_metadata metadata = { "x-test", "value" };
+	static const struct grpc_metadata metadata[] = { { .key = "x-test", .value = "value" },
+							 { "x-test-bin", "\0\1\377", 3 } };
 	peer_msg msg = GOOGLE__RPC__STATUS__INIT;
 	uv_loop_t *loop = uv_default_loop();
 	struct grpc_client_opts copts = { .loop = loop };
-	struct grpc_stream_opts o = { .data = on_data,
-				      .result = on_result,
-				      .writable = on_writable };
+	struct grpc_stream_opts o = {
+		.data = on_data, .result = on_result, .writable = on_writable, .details = on_details
+	};
 	struct grpc_client *client;
 	int times, cancel_ms;
 
@@ -143,8 +163,8 @@ int main(int argc, char **argv)
 				       .msg = &msg.base,
 				       .reply = &google__rpc__status__descriptor,
 				       .timeout_ns = (uint64_t)argument(argc, argv, 7, 0) * 1000000,
-				       .metadata = &metadata,
-				       .n_metadata = 1 };
+				       .metadata = metadata,
+				       .n_metadata = DV_ARRAY_SIZE(metadata) };
 	o.is_server_stream = strcmp(argv[3], "out") == 0 || strcmp(argv[3], "both") == 0;
 	o.is_client_stream = strcmp(argv[3], "in") == 0 || strcmp(argv[3], "both") == 0;
 	n_callers = o.is_client_stream ? 1 : times;

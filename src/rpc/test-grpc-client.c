@@ -53,7 +53,7 @@ Test(grpc_client, metadata)
 	struct grpc_metadata metadata[] = { { "containerd-namespace", "k8s.io" },
 					    { "x", "1" },
 					    { "x", "2" },
-					    { "y-bin", "AAAA" } };
+					    { "y-bin", "\0\1", 2 } };
 	struct grpc_request q = { .service = "davit.test.Peer",
 				  .method = "Meta",
 				  .msg = &msg.base,
@@ -63,7 +63,7 @@ Test(grpc_client, metadata)
 	static const char *const want[][2] = {
 		{ "containerd-namespace", "k8s.io" },
 		{ "x", "1" },
-		{ "y-bin", "(none)" },
+		{ "y-bin", "0001" },
 		{ "grpc-timeout", "(none)" },
 	};
 

@@ -64,7 +64,8 @@ static void do_fail(struct grpc_call *call, const ProtobufCMessage *req, void *a
 	const peer_msg *r = (const void *)req;
 
 	((struct peer *)arg)->n_requests++;
-	grpc_fail(call, dv_err_new((enum dv_code)r->code, "%s", r->message));
+	grpc_fail_details(call, dv_err_new((enum dv_code)r->code, "%s", r->message), r->details,
+			  r->n_details);
 }
 
 static void do_hold(struct grpc_call *call, const ProtobufCMessage *req, void *arg)
@@ -73,13 +74,30 @@ static void do_hold(struct grpc_call *call, const ProtobufCMessage *req, void *a
 	pc_new(call, arg);
 }
 
+static const char *hex_of(struct grpc_call *call, const char *key)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = 0;
+	const uint8_t *p = grpc_call_metadata_bin(call, key, &n);
+	char *out = dv_arena_alloc(grpc_call_arena(call), 2 * n + 1);
+
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = digits[p[i] >> 4];
+		out[2 * i + 1] = digits[p[i] & 15];
+	}
+	return out;
+}
+
 static void do_meta(struct grpc_call *call, const ProtobufCMessage *req, void *arg)
 {
 	const peer_msg *r = (const void *)req;
 	peer_msg reply = GOOGLE__RPC__STATUS__INIT;
 	const char *value = grpc_call_metadata(call, r->message);
+	size_t n = strlen(r->message);
 
 	(void)arg;
+	if (value && n > 4 && strcmp(r->message + n - 4, "-bin") == 0)
+		value = hex_of(call, r->message);
 	reply.message = (char *)(value ? value : "(none)");
 	reply.code = grpc_call_peer_pid(call);
 	grpc_reply(call, &reply.base);

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test-grpc.h"
 
+#define T_CODE2(call, a, b) \
+	do { \
+		struct dv_err *e_ = (call); \
+\
+		T_NOT_NULL(e_); \
+		cr_expect(dv_err_code(e_) == (a) || dv_err_code(e_) == (b), "%s", \
+			  dv_err_message(e_)); \
+		dv_err_free(e_); \
+	} while (0)
+
 static struct grpc_text text(const char *s)
 {
 	return (struct grpc_text){ s, strlen(s) };
@@ -123,4 +133,63 @@ Test(grpc_wire, budgets)
 	grpc_budget_give(&b, 50);
 	grpc_budget_give(&a, 80);
 	T_INT(all.used, ==, 0);
+}
+
+Test(grpc_wire, base64)
+{
+	static const struct {
+		const char *plain, *coded, *padded;
+	} cases[] = {
+		{ "", "", "" },
+		{ "f", "Zg", "Zg==" },
+		{ "fo", "Zm8", "Zm8=" },
+		{ "foo", "Zm9v", "Zm9v" },
+		{ "foob", "Zm9vYg", "Zm9vYg==" },
+		{ "\377\376?", "//4/", "//4/" },
+	};
+	static const char *const bad[] = { "Z",	   "Zg=",  "Zg===", "Zm9v=", "Zm9v====",
+					   "Z=g=", "Zm 9", "Zm9-",  "=",     "Zm9vY" };
+	size_t n = 0;
+
+	for (size_t i = 0; i < DV_ARRAY_SIZE(cases); i++) {
+		DV_CLEANUP(dv_freep)
+		char *coded = grpc_base64_encode(cases[i].plain, strlen(cases[i].plain));
+		DV_CLEANUP(dv_freep)
+		uint8_t *plain = grpc_base64_decode(text(cases[i].coded), &n);
+		DV_CLEANUP(dv_freep)
+		uint8_t *padded = grpc_base64_decode(text(cases[i].padded), &n);
+
+		T_STR(coded, cases[i].coded);
+		T_STR((char *)plain, cases[i].plain);
+		T_STR((char *)padded, cases[i].plain);
+		T_INT(n, ==, strlen(cases[i].plain));
+	}
+	for (size_t i = 0; i < DV_ARRAY_SIZE(bad); i++)
+		cr_expect_null(grpc_base64_decode(text(bad[i]), &n), "%s", bad[i]);
+}
+
+/* "hello" by gzip -n; an end that is missing, bytes behind it, and too little room for it. */
+Test(grpc_wire, inflate)
+{
+	static const uint8_t hello[] = { 0x1f, 0x8b, 8,	   0,	 0,    0,    0,	   0,  0,
+					 3,    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0,  0x86,
+					 0xa6, 0x10, 0x36, 5,	 0,    0,    0,	   'x' };
+	struct grpc_budget budget = { .max = 1 << 20 };
+	struct grpc_flow f = { .max_message = 5, .in_budget = &budget };
+	size_t whole = sizeof(hello) - 1, n = 0;
+	uint8_t *out = NULL;
+
+	T_NULL(grpc_inflate(&f, hello, whole, &out, &n));
+	T_INT(n, ==, 5);
+	T_INT(memcmp(out, "hello", 5), ==, 0);
+	free(out);
+	for (size_t i = 0; i < whole; i++)
+		T_CODE2(grpc_inflate(&f, hello, i, &out, &n), DV_INTERNAL, DV_INVALID);
+	T_CODE2(grpc_inflate(&f, hello, whole + 1, &out, &n), DV_INTERNAL, DV_INVALID);
+	f.max_message = 4;
+	T_CODE2(grpc_inflate(&f, hello, whole, &out, &n), DV_EXHAUSTED, DV_EXHAUSTED);
+	f.max_message = 1 << 20;
+	budget.max = 100;
+	T_CODE2(grpc_inflate(&f, hello, whole, &out, &n), DV_EXHAUSTED, DV_EXHAUSTED);
+	T_INT(budget.used, ==, 0);
 }

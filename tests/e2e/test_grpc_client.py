@@ -41,7 +41,23 @@ def test_errors(call):
 
 def test_metadata(call):
     assert call("Meta", text="x-test") == [(0, 1, 0, "value")]
+    assert call("Meta", text="x-test-bin") == [(0, 1, 0, "0001ff")]
     assert call("Meta", text="user-agent")[0][3].startswith("grpc-c-davit")
+
+
+def test_details_of_errors(call):
+    assert call("Fail", code=5, text="with details") == [(5, 0, 0, "with details (2 details)")]
+
+
+def test_compressed(work, call):
+    server = PythonServer(work, "zip.sock", compression=grpc.Compression.Gzip)
+    zipped = Caller(call.program, server.path)
+    assert zipped("Make", code=8 * MIB) == [(0, 1, 0, str(8 * MIB))]
+    assert zipped("Echo", code=7, text="grüße") == [(0, 1, 7, "grüße")]
+    assert zipped("Count", "out", code=3000, text="t" * 100) == [(0, 3000, 3000, "t" * 100)]
+    code, _, _, text = zipped("Make", code=17 * MIB)[0]
+    assert code == 8 and "after decompression" in text
+    server.close()
 
 
 def test_deadline(call, server):

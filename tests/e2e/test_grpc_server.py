@@ -60,7 +60,9 @@ def test_metadata(peer):
     get = peer.unary("Meta")
     assert get((0, "containerd-namespace"), metadata=metadata) == (os.getpid(), "k8s.io")
     assert get((0, "x"), metadata=metadata)[1] == "1"
-    assert get((0, "y-bin"), metadata=metadata)[1] == "(none)"
+    assert get((0, "y-bin"), metadata=metadata)[1] == "0001"
+    for n in range(5):
+        assert get((0, "y-bin"), metadata=[("y-bin", bytes(range(250, 250 + n)))])[1] == bytes(range(250, 250 + n)).hex()
     assert get((0, "user-agent"))[1].startswith("grpc-python")
 
 
@@ -107,9 +109,34 @@ def test_memory_comes_back(peer):
 
 
 def test_compressed(peer):
-    call = peer.unary("Echo")
-    details = fails(grpc.StatusCode.UNIMPLEMENTED, call, (0, "z" * 10000), compression=grpc.Compression.Gzip)
-    assert "compressed" in details
+    for size in (0, 1, 10000, 8 * MIB):
+        assert peer.unary("Echo")((3, "z" * size), compression=grpc.Compression.Gzip) == (3, "z" * size)
+    texts = ["a" * 5000, "b", "c" * 70000] * 20
+    assert peer.into("Collect")(((1, text) for text in texts), compression=grpc.Compression.Gzip)[0] == len(texts)
+    details = fails(grpc.StatusCode.UNIMPLEMENTED, peer.unary("Echo"), (0, "z" * 10000), compression=grpc.Compression.Deflate)
+    assert "gzip" in details
+
+
+def test_bombs(peer):
+    """A few KiB that would become more than a message may be, many at a time; the memory is not there afterwards."""
+    calls = [peer.unary("Echo").future((0, "z" * (17 * MIB)), compression=grpc.Compression.Gzip) for _ in range(8)]
+    for call in calls:
+        assert call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "after decompression larger than max" in call.details()
+    assert peer.unary("Echo")((1, "")) == (1, "") and peer.stats()[2] < 64 << 10 and peer.rss() < 48 * MIB
+
+
+def test_details_of_errors(peer):
+    detail = b"\x0a\x03x.Y\x12\x03abc"
+    call = peer.channel.unary_unary("/davit.test.Peer/Fail")
+    for n in (1, 3):
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"\x08\x05\x12\x03why" + n * (b"\x1a" + bytes([len(detail)]) + detail))
+        found = dict(caught.value.trailing_metadata())["grpc-status-details-bin"]
+        assert found == b"\x08\x05\x12\x03why" + n * (b"\x1a" + bytes([len(detail)]) + detail)
+        assert caught.value.details() == "why"
+    with pytest.raises(grpc.RpcError) as caught:    # what is too long for a header
+        call(b"\x08\x05\x12\x03why" + 300 * (b"\x1a" + bytes([len(detail)]) + detail))
+    assert "grpc-status-details-bin" not in dict(caught.value.trailing_metadata())
 
 
 def test_server_stream(peer):

@@ -136,6 +136,9 @@ class Handler(grpc.GenericRpcHandler):
         return request
 
     def fail(self, request, context):
+        if "details" in request[1]:    # a google.rpc.Status with two of them
+            detail = b"\x1a\x0a\x0a\x03x.Y\x12\x03abc"
+            context.set_trailing_metadata((("grpc-status-details-bin", encode(*request) + 2 * detail),))
         context.abort(next(c for c in grpc.StatusCode if c.value[0] == request[0]), request[1])
 
     def hold(self, _request, context):
@@ -150,7 +153,8 @@ class Handler(grpc.GenericRpcHandler):
         return (0, "x" * request[0])
 
     def meta(self, request, _context):
-        return (0, dict(self.metadata).get(request[1], "(none)"))
+        value = dict(self.metadata).get(request[1], "(none)")
+        return (0, value.hex() if isinstance(value, bytes) else value)
 
     def count(self, request, _context):
         for i in range(request[0]):
@@ -169,10 +173,10 @@ class Handler(grpc.GenericRpcHandler):
 
 
 class PythonServer:
-    def __init__(self, directory, workers=16):
-        self.path = directory / "python.sock"
+    def __init__(self, directory, name="python.sock", workers=16, compression=None):
+        self.path = directory / name
         self.handler = Handler()
-        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(workers), options=UNLIMITED)
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(workers), options=UNLIMITED, compression=compression)
         self.server.add_generic_rpc_handlers((self.handler,))
         self.server.add_insecure_port(f"unix:{self.path}")
         self.server.start()

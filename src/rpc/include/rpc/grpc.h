@@ -65,6 +65,8 @@ struct grpc_limits {
 	uint64_t keepalive_ns; /* 2 h without traffic: PING, and 20 s for its answer */
 };
 
+struct Google__Protobuf__Any;
+
 struct grpc_server_opts {
 	uv_loop_t *loop;
 	const struct dv_log *log; /* borrowed, may be NULL; debug lines alone */
@@ -123,6 +125,9 @@ pid_t grpc_call_peer_pid(const struct grpc_call *call); /* 0: not known; for log
 /* The first value of the key (lower case), NULL when there is none. */
 const char *grpc_call_metadata(const struct grpc_call *call, const char *key);
 
+/* The same for keys that end in "-bin", whose values are bytes. */
+const void *grpc_call_metadata_bin(const struct grpc_call *call, const char *key, size_t *ret_n);
+
 /* In terms of uv_hrtime(); 0: none. */
 uint64_t grpc_call_deadline(const struct grpc_call *call);
 
@@ -138,6 +143,12 @@ bool grpc_call_is_cancelled(const struct grpc_call *call); /* from any thread */
 void grpc_reply(struct grpc_call *take, const ProtobufCMessage *msg);
 /* Ends the call with the code and the message of the error (grpc-status, grpc-message). */
 void grpc_fail(struct grpc_call *take, struct dv_err *take_e);
+/*
+ * The same with details (grpc-status-details-bin). With those the message must not be longer than some
+ * hundred bytes: what is too long for a header is left out.
+ */
+void grpc_fail_details(struct grpc_call *take, struct dv_err *take_e,
+		       struct Google__Protobuf__Any *const *details, size_t n_details);
 
 /*
  * One message of a server's stream. It is queued whatever happens; a sender that has much to say
@@ -180,6 +191,7 @@ DV_DEFINE_CLEANUP(struct grpc_client *, grpc_client_free);
 
 struct grpc_metadata {
 	const char *key, *value;
+	size_t n_value; /* of keys that end in "-bin", whose values are bytes; not used with others */
 };
 
 struct grpc_request { /* all borrowed during the call that takes it */
@@ -215,6 +227,11 @@ struct grpc_stream_opts {
 		data; /* the server's messages, until grpc_stream_next(); its end is the result */
 	grpc_result_fn result; /* with neither error nor reply at the end of a server's stream */
 	void (*writable)(void *arg); /* as grpc_call_on_writable(); may be NULL */
+	/*
+	 * An encoded google.rpc.Status that came with the peer's error, before the result; borrowed.
+	 * May be NULL.
+	 */
+	void (*details)(void *arg, const void *p, size_t n);
 	void *arg;
 };
 
