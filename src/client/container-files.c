@@ -208,9 +208,6 @@ struct dv_err *making_files(struct making *m)
 		e = write_hosts(m);
 	if (!e)
 		e = write_resolv_conf(m);
-	if (!e && m->opts->options_json)
-		e = write_file(m, "options.json", m->opts->options_json,
-			       strlen(m->opts->options_json));
 	if (!e)
 		add_mounts(m);
 	return e;

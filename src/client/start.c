@@ -111,50 +111,65 @@ static struct dv_err *create_ours(struct client *c, const struct client_startabl
 
 /* Other shims keep streams for nobody. */
 static struct dv_err *create_other(struct client *c, const struct client_startable *s,
-				   const struct client_streams_opts *stdio,
+				   const struct client_streams_opts *streams,
 				   struct client_streams **ret)
 {
 	struct client_task_io io = { .has_terminal = s->has_terminal };
 	struct dv_err *e = NULL;
 
-	if (stdio)
-		e = client_streams_new(c, s->data_dir, stdio, &io, ret);
+	if (streams)
+		e = client_streams_new(c, s->data_dir, streams, &io, ret);
 	if (!e)
 		e = client_task_create(c, s->id, s->mounts, s->n_mounts, &io, NULL);
 	return e;
 }
 
 static struct dv_err *create(struct client *c, const struct client_startable *s,
-			     const struct client_streams_opts *stdio,
+			     const struct client_streams_opts *streams,
 			     struct client_started *started)
 {
 	struct dv_err *e;
 
 	if (!s->is_ours)
-		return create_other(c, s, stdio, &started->streams);
+		return create_other(c, s, streams, &started->streams);
 	e = create_ours(c, s);
-	if (e || !stdio)
+	if (e || !streams)
 		return e;
-	e = client_streams_attach(c, s->bundle, stdio, &started->streams);
+	e = client_streams_attach(c, s->bundle, streams, &started->streams);
 	if (e)
 		dv_err_free(client_task_delete(c, s->id, NULL));
 	return dv_err_wrap(e, "attach to the container");
 }
 
+/* A task that has ended, and that nobody has deleted yet, is deleted now. One that runs cannot be. */
+static bool is_leftover(struct client *c, const char *id)
+{
+	struct dv_err *e = client_task_delete(c, id, NULL);
+	bool is_gone = !e;
+
+	dv_err_free(e);
+	return is_gone;
+}
+
 struct dv_err *client_container_start(struct client *c, const struct client_startable *s,
-				      const struct client_streams_opts *stdio,
+				      const struct client_streams_opts *streams,
 				      void (*on_exit)(void *arg), void *arg,
 				      struct client_started *ret)
 {
 	struct client_started started = { 0 };
 	struct dv_err *e;
 
-	e = create(c, s, stdio, &started);
+	e = create(c, s, streams, &started);
+	if (e && dv_err_code(e) == DV_EXISTS && is_leftover(c, s->id)) {
+		dv_err_free(e);
+		client_started_fini(&started);
+		e = create(c, s, streams, &started);
+	}
 	if (e) {
 		client_started_fini(&started);
 		return e;
 	}
-	if (stdio)
+	if (streams)
 		started.wait = client_task_wait_start(c, s->id, NULL, on_exit, arg);
 	e = client_task_start(c, s->id, NULL, &started.pid);
 	if (e) {

@@ -54,7 +54,6 @@ struct client_container_opts {
 	bool has_stdin, is_stdin_once;
 	bool is_removed; /* after its end, by the daemon */
 	bool has_no_log;
-	const char *options_json; /* kept in the data directory as options.json; may be NULL */
 	/*
 	 * The configuration as far as the caller knows it: process, user, root and names are filled
 	 * in here.

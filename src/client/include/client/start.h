@@ -21,11 +21,11 @@ struct client_started {
 };
 
 /*
- * Creates the task and starts it. @stdio NULL: detached. @on_exit: as in client_start(). The task is
+ * Creates the task and starts it. @streams NULL: detached. @on_exit: as in client_start(). The task is
  * deleted again if it does not start.
  */
 struct dv_err *client_container_start(struct client *c, const struct client_startable *s,
-				      const struct client_streams_opts *stdio,
+				      const struct client_streams_opts *streams,
 				      void (*on_exit)(void *arg), void *arg,
 				      struct client_started *ret) DV_CHECK;
 void client_started_fini(struct client_started *s);
