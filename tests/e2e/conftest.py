@@ -19,7 +19,7 @@ import pytest
 from harness import leftovers, machine, rootfs, runtime
 from harness.wait import SLOWNESS
 
-pytest_plugins = ["harness.shim_fixtures", "harness.store_fixtures", "harness.registry_fixtures"]
+pytest_plugins = ["harness.shim_fixtures", "harness.shim_place", "harness.store_fixtures", "harness.registry_fixtures"]
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT_BINARY = TOP / "build/src/cmd/davit-oci/davit-oci"
 TEST_LIMIT, STRESS_LIMIT = 60, 1800

@@ -30,7 +30,7 @@ def chaos(stays, rootfs_template, work):
 
 
 # test_davitd_system.py comes by those of "salvage".
-PARTS = ("content.", "gc.", "meta.", "sandbox.", "snapshot.", "task.")
+PARTS = ("container.", "content.", "gc.", "managed.", "meta.", "sandbox.", "snapshot.", "task.")
 
 
 def test_each_point_has_its_test():
@@ -56,6 +56,7 @@ def restart(server, fault=None):
 def kill_at(stays, chaos, fault, before, must_hit=True):
     server = stays.daemon.server
     print(f"killed at {fault}")
+    chaos.has_managed = fault.startswith(("container.", "managed."))
     chaos.workers = []    # it may be killed before anybody has asked for anything
     if restart(server, fault):
         is_hit = chaos.run(lambda _: server.process.poll() is not None, limit=30 if must_hit else 5)

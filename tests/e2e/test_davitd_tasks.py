@@ -2,98 +2,15 @@
 """davitd's tasks with a shim that hangs, dies, is late or fails (harness/fake_shim.py)."""
 
 import signal
-import threading
 
 import pytest
 
-from harness.fake_shim import CREATED, RUNNING, RUNTIME, STOPPED, FakeShims
-from harness.grpc_client import fails, grpc
+from harness.fake_shim import CREATED, RUNNING, STOPPED
+from harness.grpc_client import fails
+from harness.shim_place import Later
 from harness.wait import eventually
 
 pytestmark = pytest.mark.davit
-CONFIG = """
-[shim]
-create_timeout = "{create}"
-load_timeout = "300ms"
-shutdown_timeout = "300ms"
-cleanup_timeout = "2s"
-"""
-
-
-class Later(threading.Thread):
-    """A call whose answer, or error, is asked for later."""
-
-    def __init__(self, call, **fields):
-        super().__init__(daemon=True)
-        self.call, self.fields, self.answer, self.error = call, fields, None, None
-        self.start()
-
-    def run(self):
-        try:
-            self.answer = self.call(**self.fields)
-        except grpc.RpcError as e:
-            self.error = e
-
-    def result(self):
-        self.join(30)
-        assert not self.is_alive(), "the call does not end"
-        if self.error:
-            raise self.error
-        return self.answer
-
-
-class Place:
-    def __init__(self, api, daemon):
-        self.daemon, self.server = daemon, daemon.server
-        self.shims = FakeShims(api, daemon.directory, daemon.server)
-        self.configure()
-
-    def configure(self, create="30s"):
-        (self.daemon.directory / "config.toml").write_text(CONFIG.format(create=create))
-        if "--config" not in self.server.command:
-            self.server.command += ["--config", str(self.daemon.directory / "config.toml")]
-        self.restart()
-
-    def restart(self):
-        self.server.kill()
-        self.server.start()
-
-    def container(self, id, labels=None, runtime=RUNTIME):
-        self.client.containers.Create(container={"id": id, "runtime": {"name": runtime}, "labels": labels or {},
-                                                 "spec": {"type_url": "t", "value": b"{}"}})
-
-    def run(self, id, **more):
-        self.container(id, **more)
-        pid = self.client.tasks.Create(container_id=id).pid
-        self.client.tasks.Start(container_id=id)
-        return pid
-
-    def tasks(self):
-        return {task.id: task.status for task in self.client.tasks.List().tasks}
-
-    def bundle(self, id):
-        return self.daemon.directory / "state/io.containerd.runtime.v2.task" / self.client.namespace / id
-
-    def called(self, id, method):
-        return eventually(lambda: (id, method) in self.shims.calls, f"{method} of {id}: {self.shims.calls}")
-
-
-@pytest.fixture(scope="module")
-def one_place(api, one_store_daemon):
-    found = Place(api, one_store_daemon)
-    yield found
-    found.shims.close()
-
-
-@pytest.fixture
-def place(one_place):
-    """Each test has a namespace of its own, and leaves nothing running."""
-    one_place.client = one_place.daemon.client()
-    yield one_place
-    one_place.shims.close()
-    bundles = one_place.bundle("x").parent
-    eventually(lambda: not any(bundles.glob("*")), "the tasks are gone with their shims")
-    one_place.shims.forget()
 
 
 def is_free(place, id):

@@ -3,6 +3,7 @@
 
 #include "api/containerd/containers.pb-c.h"
 #include "api/containerd/events-store.pb-c.h"
+#include "container-data.h"
 #include "convert.h"
 #include "services.h"
 #include "store-tx.h"
@@ -279,6 +280,7 @@ static struct dv_err *remove_container(struct daemon_call *c, const ProtobufCMes
 		return e;
 	event.id = req->id;
 	daemon_publish(c->d, c->ns, "/containers/delete", &event.base);
+	container_data_remove(c->d, c->ns, req->id);
 	daemon_gc_kick(c->d);
 	return NULL;
 }

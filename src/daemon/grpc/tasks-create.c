@@ -4,7 +4,7 @@
  *
  *	loop	waits, if there may be a task of that name: until an earlier daemon's were looked
  *		for, until the end of one that is going
- *	worker	the container's record, the shim's program, the bundle
+ *	worker	the container's record, the shim's program, the bundle; managed.h
  *	loop	`start` of the shim, unless the container's sandbox has one, or the client names it
  *	worker	bootstrap.json: from here on a daemon that is started anew finds the shim
  *	loop	Create of the shim
@@ -21,11 +21,8 @@
 #include "api/containerd/tasks.pb-c.h"
 #include "base/fault.h"
 #include "base/str.h"
-#include "codec/json.h"
 #include "convert.h"
-#include "rpc/pb.h"
 #include "sandboxes.h"
-#include "store/meta-container.h"
 #include "tasks-private.h"
 
 typedef Containerd__Services__Tasks__V1__CreateTaskRequest CreateRequest;
@@ -39,100 +36,16 @@ struct creating {
 	struct dv_err *e;
 	struct tasks_sleeper sleeper;
 	bool is_undoing;
-	/* Found by the worker. */
-	char *shim_binary, *bundle; /* heap */
-	const char *sandbox; /* "": the container belongs to none */
-	ProtobufCBinaryData options; /* an encoded Any */
-	const struct meta_any *any; /* the same; NULL: none */
+	struct tasks_prepared prepared;
 };
 
 /* ---- the workers' part ------------------------------------------------------------------------- */
-
-static struct dv_err *load_container(struct creating *cr, struct meta_container *ret)
-{
-	DV_CLEANUP(meta_rollbackp) struct meta_tx *tx = NULL;
-	struct dv_err *e = meta_begin(cr->c.d->meta, META_READ, &tx);
-
-	return e ? e : meta_container_get(tx, cr->c.ns, cr->t->id, cr->c.arena, ret);
-}
-
-/* The host's id for root of the container. */
-static uid_t root_of(const struct meta_any *spec)
-{
-	DV_CLEANUP(dv_json_freep) struct dv_json *doc = NULL;
-	struct dv_err *e = dv_json_parse(spec->value, spec->n_value, &doc);
-	const struct dv_json *maps;
-
-	if (e) { /* the runtime will say so */
-		dv_err_free(e);
-		return 0;
-	}
-	maps = dv_json_get(dv_json_get(doc, "linux"), "uidMappings");
-	for (size_t i = 0; i < dv_json_array_len(maps); i++) {
-		const struct dv_json *map = dv_json_array_at(maps, i);
-
-		if (dv_json_int(dv_json_get(map, "containerID")) == 0)
-			return (uid_t)dv_json_int(dv_json_get(map, "hostID"));
-	}
-	return 0;
-}
-
-static void encode_options(struct creating *cr, const struct meta_container *container)
-{
-	const Google__Protobuf__Any *given = cr->req->options;
-	struct meta_any *any = dv_arena_new(cr->c.arena, struct meta_any);
-
-	*any = given && given->value.len > 0 ? convert_any_in(given) : container->runtime_options;
-	if (!any->type_url || !*any->type_url)
-		return;
-	cr->any = any;
-	cr->options = pb_pack_arena(&convert_any_out(any, cr->c.arena)->base, cr->c.arena);
-}
-
-static bool is_joining(const struct creating *cr)
-{
-	return *cr->req->task_api_address || *cr->sandbox;
-}
-
-static struct dv_err *find_binary(struct creating *cr, const struct meta_container *container)
-{
-	struct daemon *d = cr->c.d;
-	struct dv_err *e;
-
-	e = shim_find(*cr->req->runtime_path ? cr->req->runtime_path : container->runtime_name,
-		      d->program_dir, d->envp, &cr->shim_binary);
-	/* A shim that runs already is addressed and not started: then it is for `delete` alone. */
-	return e && is_joining(cr) ? dv_err_free(e) : e;
-}
-
-static struct dv_err *prepare(struct creating *cr)
-{
-	struct meta_container container;
-	struct bundle_opts bundle = { .dir = cr->t->ts->dir, .ns = cr->c.ns, .id = cr->t->id };
-	struct dv_err *e;
-
-	e = load_container(cr, &container);
-	if (e)
-		return e;
-	if (!container.spec.type_url)
-		return dv_err_new(DV_INVALID, "container %s has no spec", cr->t->id);
-	cr->sandbox = container.sandbox ? container.sandbox : "";
-	encode_options(cr, &container);
-	e = find_binary(cr, &container);
-	if (e)
-		return e;
-	bundle.config = container.spec.value;
-	bundle.n_config = container.spec.n_value;
-	bundle.uid = root_of(&container.spec);
-	bundle.binary = cr->shim_binary;
-	return bundle_new(&bundle, &cr->bundle);
-}
 
 static void prepare_run(void *arg)
 {
 	struct creating *cr = arg;
 
-	cr->e = prepare(cr);
+	cr->e = tasks_prepare(&cr->c, cr->req, &cr->prepared);
 }
 
 static void save_run(void *arg)
@@ -170,7 +83,9 @@ static void undo(struct creating *cr, struct dv_err *take_e)
 	}
 	cr->is_undoing = true;
 	cr->e = take_e;
-	task_end(cr->t, &(struct task_end){ .needs_delete = true, .done = undone, .arg = cr });
+	task_end(cr->t,
+		 &(struct task_end){
+			 .needs_delete = true, .is_undone = true, .done = undone, .arg = cr });
 }
 
 static struct dv_err *client_has_gone(void)
@@ -255,7 +170,7 @@ static void create(struct creating *cr)
 	req.stdin = from->stdin;
 	req.stdout = from->stdout;
 	req.stderr = from->stderr;
-	req.options = cr->any ? convert_any_out(cr->any, cr->c.arena) : NULL;
+	req.options = cr->prepared.any ? convert_any_out(cr->prepared.any, cr->c.arena) : NULL;
 	task_call(cr->t, &call, on_created, cr);
 }
 
@@ -309,11 +224,11 @@ static struct dv_err *join_address(struct creating *cr)
 /* A sandbox of ours; or a pause container, which is a task with the sandbox's name. */
 static struct dv_err *join_sandbox(struct creating *cr)
 {
-	const struct task *pause = task_find(cr->t->ts, cr->c.ns, cr->sandbox);
+	const struct task *pause = task_find(cr->t->ts, cr->c.ns, cr->prepared.sandbox);
 	struct sandbox_endpoint at;
 	struct dv_err *e;
 
-	e = sandboxes_endpoint(cr->c.d->sandboxes, cr->c.ns, cr->sandbox, &at);
+	e = sandboxes_endpoint(cr->c.d->sandboxes, cr->c.ns, cr->prepared.sandbox, &at);
 	if (e && pause && pause->phase == TASK_LIVE) {
 		e = dv_err_free(e);
 		at = (struct sandbox_endpoint){ .address = pause->address,
@@ -331,8 +246,8 @@ static void prepare_done(void *arg)
 	struct shim_at at;
 	struct dv_err *e;
 
-	free(cr->bundle);
-	t->shim_binary = cr->shim_binary;
+	t->shim_binary = dv_steal(&cr->prepared.shim_binary);
+	t->is_managed = cr->prepared.is_managed;
 	if (cr->e) {
 		task_phase_set(t, TASK_ENDING);
 		task_remove(t);
@@ -341,16 +256,17 @@ static void prepare_done(void *arg)
 	}
 	at = task_shim(t);
 	t->log = shim_log_open(&at);
-	t->has_foreign_shim = is_joining(cr);
+	t->has_foreign_shim = *cr->req->task_api_address || *cr->prepared.sandbox;
 	if (grpc_call_is_cancelled(cr->c.grpc))
 		e = client_has_gone();
 	else if (*cr->req->task_api_address)
 		e = join_address(cr);
-	else if (*cr->sandbox)
+	else if (*cr->prepared.sandbox)
 		e = join_sandbox(cr);
 	else
-		e = shim_start(&at, &(struct shim_start){ cr->options.data, cr->options.len,
-							  on_started, cr, &t->starting });
+		e = shim_start(&at, &(struct shim_start){ cr->prepared.options.data,
+							  cr->prepared.options.len, on_started, cr,
+							  &t->starting });
 	if (e)
 		undo(cr, e);
 }
@@ -384,7 +300,7 @@ static bool must_wait(struct tasks *ts, const struct task *t)
 {
 	if (!t)
 		return !ts->is_scanned;
-	return t->phase == TASK_ENDING || (t->phase == TASK_LOADING && !t->is_mute);
+	return t->phase == TASK_ENDING || t->going || (t->phase == TASK_LOADING && !t->is_mute);
 }
 
 static void begin(void *arg)
@@ -418,6 +334,7 @@ void tasks_create(struct grpc_call *call, const ProtobufCMessage *msg, void *arg
 	struct dv_err *e;
 
 	cr->req = req;
+	cr->prepared.tasks_dir = d->tasks->dir;
 	e = daemon_call_begin(call, d, true, &cr->c);
 	if (!e)
 		e = meta_id_check("container id", req->container_id);

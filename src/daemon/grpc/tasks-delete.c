@@ -59,11 +59,42 @@ static void deleting_end(void *arg)
 	free(del);
 }
 
+/* ---- one whose end davitd has begun ---- */
+
+static void reply_when_gone(struct tasks_op *op)
+{
+	DeleteResponse reply = CONTAINERD__SERVICES__TASKS__V1__DELETE_RESPONSE__INIT;
+	const struct task *t = op->t;
+
+	if (t->is_in_table) {
+		tasks_op_sleep(op, reply_when_gone);
+		return;
+	}
+	reply.pid = t->last.pid;
+	reply.exit_status = t->last.exit_status;
+	reply.exited_at = convert_time_out(&t->last.exited_at, op->c.arena);
+	tasks_op_reply(op, &reply.base);
+}
+
+static bool goes_by_itself(const struct task *t)
+{
+	return t->is_managed && t->last.exited_at.tv_sec && (t->going || t->phase == TASK_ENDING);
+}
+
+/* ---- */
+
 static void on_deleted(void *arg, struct dv_err *take_e, const ProtobufCMessage *msg)
 {
 	struct deleting *del = arg;
 	struct task *t = del->t;
 
+	if (del->op && goes_by_itself(t) && take_e && dv_err_code(take_e) == DV_NOT_FOUND) {
+		dv_err_free(take_e);
+		grpc_call_on_cancel(del->op->c.grpc, NULL, NULL);
+		reply_when_gone(dv_steal(&del->op));
+		deleting_end(del);
+		return;
+	}
 	del->e = take_e;
 	/* The shim does not know it (any more): what is left of it goes all the same. */
 	if ((take_e && dv_err_code(take_e) != DV_NOT_FOUND) || t->phase != TASK_LIVE) {
@@ -78,15 +109,24 @@ static void on_deleted(void *arg, struct dv_err *take_e, const ProtobufCMessage 
 			    .needs_delete = take_e != NULL, .done = deleting_end, .arg = del });
 }
 
-TASKS_METHOD(DeleteTaskRequest, delete_task)
+TASKS_METHOD(DeleteTaskRequest, delete_task, .takes_ending = true)
 {
 	Containerd__Task__V2__DeleteRequest req = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
 	struct task_call call = { .method = "Delete",
 				  .msg = &req.base,
 				  .reply = &containerd__task__v2__delete_response__descriptor,
 				  .timeout_ns = tasks_op_timeout(op, 0) };
-	struct deleting *del = dv_new(struct deleting);
+	struct deleting *del;
 
+	if (goes_by_itself(op->t)) {
+		reply_when_gone(op);
+		return;
+	}
+	if (op->t->phase != TASK_LIVE) {
+		tasks_op_fail(op, tasks_not_found(op->id));
+		return;
+	}
+	del = dv_new(struct deleting);
 	del->op = op;
 	del->t = task_ref(op->t);
 	req.id = op->t->id;

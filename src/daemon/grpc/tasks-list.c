@@ -297,7 +297,51 @@ static void wait_cancelled(void *arg)
 	tasks_op_fail(w->op, dv_err_new(DV_CANCELLED, "the client has gone"));
 }
 
-TASKS_METHOD(WaitRequest, wait_begin)
+/* Of a managed container that has ended: from its record. */
+struct looking {
+	struct tasks_op *op;
+	struct managed_exit exit;
+	struct dv_err *e;
+};
+
+static void look_run(void *arg)
+{
+	struct looking *l = arg;
+
+	l->e = managed_lookup(l->op->c.d, l->op->c.ns, l->op->id, &l->exit);
+}
+
+static void look_done(void *arg)
+{
+	struct looking *l = arg;
+
+	if (l->e && dv_err_code(l->e) == DV_NOT_FOUND) {
+		dv_err_free(l->e);
+		l->e = tasks_not_found(l->op->id);
+	}
+	if (l->e)
+		tasks_op_fail(l->op, l->e);
+	else
+		wait_reply(l->op, l->exit.status,
+			   convert_time_out(&l->exit.finished, l->op->c.arena));
+}
+
+static void wait_missing(struct tasks_op *op)
+{
+	const Containerd__Services__Tasks__V1__WaitRequest *from =
+		(const Containerd__Services__Tasks__V1__WaitRequest *)op->req;
+	struct looking *l;
+
+	if (*from->exec_id) {
+		tasks_op_fail(op, tasks_not_found(op->id));
+		return;
+	}
+	l = dv_arena_new(op->c.arena, struct looking);
+	l->op = op;
+	io_work_submit(op->c.d->fast, look_run, look_done, l);
+}
+
+TASKS_METHOD(WaitRequest, wait_begin, .missing = wait_missing, .takes_ending = true)
 {
 	const char *exec_id =
 		((const Containerd__Services__Tasks__V1__WaitRequest *)op->req)->exec_id;

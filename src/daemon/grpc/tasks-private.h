@@ -3,6 +3,7 @@
 
 /* What the methods of the Tasks service share. All of them are on the loop. */
 
+#include "api/containerd/tasks.pb-c.h"
 #include "service.h"
 #include "task-private.h"
 
@@ -65,6 +66,20 @@ uint64_t tasks_op_timeout(const struct tasks_op *op, uint64_t max); /* 0: none *
 		tasks_op_begin(call, arg, req, from->container_id, &method); \
 	} \
 	static void name##_go(struct tasks_op *op)
+
+/* What a Create has on disk, and what the shim is told (tasks-prepare.c). */
+struct tasks_prepared {
+	const char *tasks_dir; /* given */
+	char *shim_binary; /* heap, also after a failure; NULL: not known, and the shim is there */
+	const char *sandbox; /* "": the container belongs to none */
+	ProtobufCBinaryData options; /* an encoded Any */
+	const struct meta_any *any; /* the same; NULL: none */
+	bool is_managed;
+};
+/* For workers. The bundle, and for a managed container the beginning of managed.h; or nothing. */
+struct dv_err *tasks_prepare(struct daemon_call *c,
+			     const Containerd__Services__Tasks__V1__CreateTaskRequest *req,
+			     struct tasks_prepared *ret) DV_CHECK;
 
 void tasks_create(struct grpc_call *call, const ProtobufCMessage *req, void *arg);
 void tasks_delete(struct grpc_call *call, const ProtobufCMessage *req, void *arg);

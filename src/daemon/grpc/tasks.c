@@ -32,8 +32,11 @@ static const ProtobufCMessage *started(struct tasks_op *op, const ProtobufCMessa
 	containerd__services__tasks__v1__start_response__init(reply);
 	reply->pid = ((const Containerd__Task__V2__StartResponse *)msg)->pid;
 	if (!*((const TYPE(StartRequest) *)op->req)->exec_id) {
-		set_status(op->t, CONTAINERD__V1__TYPES__STATUS__RUNNING);
+		struct timespec now;
+
+		clock_gettime(CLOCK_REALTIME, &now);
 		op->t->last.pid = reply->pid;
+		task_started(op->t, &now);
 	}
 	return &reply->base;
 }

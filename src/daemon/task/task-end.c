@@ -6,7 +6,7 @@
  *	kill -9, if it does not go (and no other task is with it)
  *	`delete` of its program (if it may have left something)
  *	events for what nobody else will tell (if it was lost)
- *	the bundle is removed, by a worker
+ *	the bundle is removed, by a worker; and before and after it what managed.h says
  *	the task leaves the table
  */
 
@@ -28,20 +28,39 @@ enum {
 struct ending {
 	struct task *t;
 	struct task_end how;
-	struct dv_err *e; /* of the bundle's removal */
+	struct managed_exit exit; /* finished 0: nobody knows */
+	struct dv_err *e, *managed_e; /* of the bundle's removal, of the rest */
 	int patience_ms;
 	bool is_hung; /* the shim */
 	unsigned n_killed;
 };
 
+/*
+ * The record, while there is the bundle, or at least the mark, from which a daemon that is started anew
+ * would see that it is missing.
+ */
 static void remove_run(void *arg)
 {
 	struct ending *end = arg;
+	const struct task *t = end->t;
+	const struct managed_exit *exit = &end->exit;
+	bool is_recorded = t->is_managed && !end->how.is_undone &&
+			   (exit->finished.tv_sec || exit->started.tv_sec);
+	struct daemon *d = t->ts->d;
 
+	if (is_recorded)
+		end->managed_e =
+			managed_record(d, t->ns, t->id, exit->finished.tv_sec ? exit : NULL);
 	/* containerd's shim leaves it when it is killed, and so does its `delete`. */
-	if (end->how.is_lost && end->t->address)
-		daemon_socket_remove_dead(end->t->address);
-	end->e = bundle_remove(end->t->bundle);
+	if (end->how.is_lost && t->address)
+		daemon_socket_remove_dead(t->address);
+	end->e = bundle_remove(t->bundle);
+	if (!t->is_managed || end->managed_e)
+		return;
+	managed_mark_remove(d, t->ns, t->id);
+	DV_FAULT("managed.end.unmarked");
+	if (is_recorded)
+		end->managed_e = managed_remove(d, t->ns, t->id);
 }
 
 static void remove_done(void *arg)
@@ -53,7 +72,11 @@ static void remove_done(void *arg)
 	if (end->e)
 		dv_log(t->ts->d->log, DV_ERROR, "task %s/%s: %s", t->ns, t->id,
 		       dv_err_message(end->e));
+	if (end->managed_e)
+		dv_log(t->ts->d->log, DV_ERROR, "task %s/%s: %s", t->ns, t->id,
+		       dv_err_message(end->managed_e));
 	dv_err_free(end->e);
+	dv_err_free(end->managed_e);
 	task_waiters_fail(t, DV_NOT_FOUND, "the task was deleted");
 	task_remove(t);
 	if (end->how.done)
@@ -68,6 +91,7 @@ static void step_bundle(struct ending *end)
 
 	t->log = shim_log_close(t->log);
 	t->client = ttrpc_client_free(t->client);
+	task_exit_of(t, &end->exit);
 	io_work_submit(t->ts->d->slow, remove_run, remove_done, end);
 }
 

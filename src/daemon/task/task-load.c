@@ -38,10 +38,12 @@ struct found {
 	struct found *next;
 	char *ns, *id;
 	struct bundle_info info;
+	bool is_managed;
+	struct managed_mark mark;
 };
 
 struct scan {
-	struct tasks *ts; /* the loop's */
+	struct tasks *ts; /* the loop's, but for ts->d */
 	char *dir;
 	struct found *found;
 };
@@ -86,6 +88,7 @@ static void scan_bundle(struct scan *s, const char *ns, const char *ns_dir, cons
 	f->ns = dv_strdup(ns);
 	f->id = dv_strdup(id);
 	bundle_load(path, &f->info);
+	f->is_managed = managed_mark_get(s->ts->d, ns, id, &f->mark, NULL);
 	f->next = s->found;
 	s->found = f;
 }
@@ -231,6 +234,7 @@ static void on_state(void *arg, struct dv_err *take_e, const ProtobufCMessage *r
 	if (t->is_mute)
 		dv_log(t->ts->d->log, DV_INFO, "task %s/%s: its shim answers", t->ns, t->id);
 	task_phase_set(t, TASK_LIVE);
+	task_going_begin(t);
 }
 
 static void ask(struct task *t)
@@ -259,6 +263,8 @@ static void load(struct tasks *ts, struct found *f)
 	t->address = dv_steal(&f->info.address);
 	t->shim_binary = dv_steal(&f->info.binary);
 	t->version = f->info.version;
+	t->is_managed = f->is_managed;
+	t->mark = f->mark;
 	/* Without a program on record it was not us who started it. */
 	t->has_foreign_shim = f->info.is_foreign || (t->address && !t->shim_binary);
 	if (t->address) {
@@ -271,7 +277,7 @@ static void load(struct tasks *ts, struct found *f)
 		/* The daemon died before the shim was there, or before it was on record. */
 		dv_log(ts->d->log, DV_WARN, "task %s/%s: was being created; cleaning up", t->ns,
 		       t->id);
-		task_end(t, &(struct task_end){ .needs_delete = true });
+		task_end(t, &(struct task_end){ .needs_delete = true, .is_undone = true });
 	}
 	task_unref(t);
 }
@@ -345,6 +351,31 @@ void tasks_when_loaded(struct tasks *ts, struct tasks_sleeper *s)
 		tasks_sleeper_add(&ts->loaded, s);
 }
 
+static void sweep_run(void *arg)
+{
+	struct scan *s = arg;
+
+	managed_sweep(s->ts->d, s->dir);
+}
+
+static void sweep_done(void *arg)
+{
+	struct scan *s = arg;
+
+	free(s->dir);
+	free(s);
+}
+
+/* What has no bundle; it is in nobody's way, and has time. */
+static void sweep(struct tasks *ts)
+{
+	struct scan *s = dv_new(struct scan);
+
+	s->ts = ts;
+	s->dir = dv_strdup(ts->dir);
+	io_work_submit(ts->d->slow, sweep_run, sweep_done, s);
+}
+
 void tasks_load(struct tasks *ts)
 {
 	struct scan *s = dv_new(struct scan);
@@ -353,4 +384,5 @@ void tasks_load(struct tasks *ts)
 	s->dir = dv_strdup(ts->dir);
 	(void)uv_timer_start(&ts->load_timer, on_timer, LIST_WAIT_MS, 0);
 	io_work_submit(ts->d->fast, scan_run, scan_done, s);
+	sweep(ts);
 }

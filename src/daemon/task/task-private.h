@@ -22,6 +22,7 @@
 
 #include "api/containerd/task.pb-c.h"
 #include "io/child.h"
+#include "managed.h"
 #include "rpc/ttrpc.h"
 #include "shim.h"
 #include "tasks.h"
@@ -68,6 +69,10 @@ struct task {
 	bool is_mute; /* LOADING, and its shim has not answered in time; it is asked again */
 	struct task_asking *asking; /* LOADING: between two questions (task-load.c) */
 	struct io_child *starting; /* `start`, while it runs */
+	bool is_managed; /* its container is: davitd ends it */
+	bool is_marking; /* the mark is being written */
+	struct managed_mark mark;
+	struct task_going *going; /* LIVE, managed, and its init has exited */
 	struct ttrpc_client *client;
 	struct shim_log *log; /* of the shim */
 	struct task_last last;
@@ -151,6 +156,8 @@ void task_wait(struct task *t, const char *exec_id, struct task_waiter *w);
 /* Asks for the init's end: an event about it may have been lost while no daemon was there. */
 void task_watch(struct task *t);
 void task_unwait(struct task_waiter *w); /* without its callback */
+/* The init runs, from an event or an answer. */
+void task_started(struct task *t, const struct timespec *at);
 /* The init's end, from an event or an answer; who waits is told. */
 void task_exited(struct task *t, const Containerd__Task__V2__WaitResponse *r);
 void task_waiters_fail(struct task *t, enum dv_code code, const char *why);
@@ -160,11 +167,24 @@ void task_waiters_fail(struct task *t, enum dv_code code, const char *why);
 struct task_end {
 	bool is_lost; /* the shim cannot be asked: kill it, run `delete`, tell exit and deletion */
 	bool needs_delete; /* the shim may know the container: run `delete` */
+	bool is_undone; /* it never became a task: nothing is recorded */
 	void (*done)(void *arg);
 	void *arg;
 };
-/* From any phase but ENDING. */
+/*
+ * From any phase but ENDING. Of one that is managed the exit is put on record, and what has to go with
+ * it goes.
+ */
 void task_end(struct task *t, const struct task_end *end);
+
+/* ---- managed ones (managed-end.c) ---- */
+
+/* If it is managed and its init has exited: begins its end. */
+void task_going_begin(struct task *t);
+void task_going_stop(struct task *t); /* somebody else ends it */
+void task_exit_of(const struct task *t, struct managed_exit *ret);
+/* Writes the mark, if it is managed, after a change. */
+void task_mark(struct task *t);
 
 /* ---- what is there already (task-load.c) ---- */
 

@@ -83,11 +83,22 @@ static void remember(struct task *t, const WaitResponse *r)
 		clock_gettime(CLOCK_REALTIME, &t->last.exited_at);
 }
 
+void task_started(struct task *t, const struct timespec *at)
+{
+	if (t->last.status != CONTAINERD__V1__TYPES__STATUS__STOPPED)
+		t->last.status = CONTAINERD__V1__TYPES__STATUS__RUNNING;
+	if (t->mark.started.tv_sec)
+		return;
+	t->mark.started = *at;
+	task_mark(t);
+}
+
 void task_exited(struct task *t, const WaitResponse *r)
 {
 	if (t->last.exited_at.tv_sec == 0)
 		remember(t, r);
 	tell(t, "", NULL, r);
+	task_going_begin(t);
 }
 
 static void on_answer(void *arg, struct dv_err *take_e, const ProtobufCMessage *reply)

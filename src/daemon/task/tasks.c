@@ -41,7 +41,7 @@ struct task *task_unref(struct task *t)
 {
 	if (!t || --t->n_refs > 0)
 		return NULL;
-	dv_assert(!t->is_in_table && !t->client && !t->log);
+	dv_assert(!t->is_in_table && !t->client && !t->log && !t->going);
 	while (t->procs) {
 		struct task_proc *p = t->procs;
 
@@ -117,6 +117,8 @@ void task_phase_set(struct task *t, enum task_phase phase)
 	bool was_loading = t->phase == TASK_LOADING && !t->is_mute;
 
 	task_load_stop(t);
+	if (phase == TASK_ENDING)
+		task_going_stop(t);
 	t->is_mute = false;
 	t->ts->n_unsettled -= is_unsettled(t->phase);
 	t->phase = phase;
@@ -284,11 +286,31 @@ static void on_exit_event(struct tasks *ts, const char *ns, const Containerd__Ev
 	task_exited(t, &r);
 }
 
+static void on_start_event(struct tasks *ts, const struct event *event,
+			   const Containerd__Events__TaskStart *ev)
+{
+	struct task *t = task_find(ts, event->ns, ev->container_id);
+
+	if (t && t->phase == TASK_LIVE && ev->pid == t->last.pid)
+		task_started(t, &event->at);
+}
+
+static void on_oom_event(struct tasks *ts, const char *ns, const Containerd__Events__TaskOOM *ev)
+{
+	struct task *t = task_find(ts, ns, ev->container_id);
+
+	if (!t || t->phase != TASK_LIVE || t->mark.is_oom)
+		return;
+	t->mark.is_oom = true;
+	task_mark(t);
+}
+
 static void on_event(void *arg, struct event *event)
 {
 	struct tasks *ts = arg;
 	const Containerd__Events__TaskStart *start;
 	const Containerd__Events__TaskExit *end;
+	const Containerd__Events__TaskOOM *oom;
 	const Containerd__Events__TaskPaused *paused;
 	const Containerd__Events__TaskResumed *resumed;
 	struct dv_arena arena;
@@ -297,8 +319,9 @@ static void on_event(void *arg, struct event *event)
 	if ((end = EVENT(event, TaskExit, task_exit, &arena)))
 		on_exit_event(ts, event->ns, end);
 	else if ((start = EVENT(event, TaskStart, task_start, &arena)))
-		set_status(ts, event->ns, start->container_id,
-			   CONTAINERD__V1__TYPES__STATUS__RUNNING);
+		on_start_event(ts, event, start);
+	else if ((oom = EVENT(event, TaskOOM, task_oom, &arena)))
+		on_oom_event(ts, event->ns, oom);
 	else if ((paused = EVENT(event, TaskPaused, task_paused, &arena)))
 		set_status(ts, event->ns, paused->container_id,
 			   CONTAINERD__V1__TYPES__STATUS__PAUSED);

@@ -72,11 +72,12 @@ def is_whole(client):
 
 
 def files(daemon):
-    """How many there are of what a row should know of: blobs, ingests, snapshots, bundles."""
+    """How many there are of what a row should know of: blobs, ingests, snapshots, directories of containers, bundles."""
     found = {"blobs": "root/io.containerd.content.v1.content/blobs/sha256", "ingests": "root/io.containerd.content.v1.content/ingest",
              "snapshots": "root/io.containerd.snapshotter.v1.overlayfs/snapshots",
              "sandboxes": "state/io.containerd.sandbox.controller.v1.shim"}
     count = {kind: len(list((daemon.directory / path).glob("*/*" if kind == "sandboxes" else "*"))) for kind, path in found.items()}
+    count["containers"] = len(list((daemon.directory / "root/io.davit.containers").glob("*/*")))
     return {**count, "bundles": len(list(daemon.bundles.glob("*/*")))}
 
 

@@ -52,6 +52,7 @@ class Worker(threading.Thread):
         self.api = chaos.daemon.client(chaos.namespace)
         self.promises, self.failure, self.rounds = Promises(), None, 0
         chaos.daemon.watch(chaos.namespace, self.id)
+        chaos.daemon.watch(chaos.namespace, f"{self.id}-managed")
 
     def run(self):
         try:
@@ -113,6 +114,8 @@ class Worker(threading.Thread):
                 assert api.tasks.Wait(container_id=id).exit_status == 0
                 api.tasks.Delete(container_id=id)
         self.sandbox(f"pod-{id}")
+        if self.chaos.has_managed:
+            self.run_managed(f"{id}-managed", layer)
         self.remove("container", id, lambda: api.containers.Delete(id=id))
         self.remove("snapshot", id, lambda: api.snapshots.Remove(key=id, **at))
         self.remove("image", name, lambda: api.images.Delete(name=name))
@@ -130,6 +133,23 @@ class Worker(threading.Thread):
         api.Stop(sandbox_id=pod, timeout_secs=30)
         assert api.Wait(sandbox_id=pod).exit_status == 0
         api.Shutdown(sandbox_id=pod)
+
+    def run_managed(self, id, layer):
+        """A container that the daemon ends, and then removes."""
+        api, at = self.api, {"snapshotter": "overlayfs"}
+        self.promises.making("snapshot", id)
+        mounts = api.snapshots.Prepare(key=id, parent=layer, labels=KEEP, **at).mounts
+        self.promises.made("snapshot", id)
+        self.make("container", id, lambda: api.containers.Create(container={
+            "id": id, "runtime": {"name": "io.containerd.davit.v2"}, "spec": self.chaos.spec(id), "snapshot_key": id, **at,
+            "labels": {"io.davit.managed": "1", "io.davit.rm": "1"}}))
+        api.tasks.Create(container_id=id, rootfs=mounts)
+        for kind in ("container", "snapshot"):
+            self.promises.removing(kind, id)
+        api.tasks.Start(container_id=id)
+        eventually(lambda: id not in [one.id for one in api.containers.List().containers], "the daemon has removed it")
+        for kind in ("container", "snapshot"):
+            self.promises.removed(kind, id)
 
 
 class Reader(Worker):
@@ -155,6 +175,7 @@ class Chaos:
         self.namespace, self.layer = self.ctr.namespace, image.layer(rootfs)
         self.oci = davitd_path().parents[1] / "davit-oci/davit-oci"
         self.is_over, self.workers, self.specs = threading.Event(), [], {}
+        self.has_managed = False    # the load has containers that the daemon ends
 
     def spec(self, id):
         if id not in self.specs:
@@ -194,7 +215,7 @@ class Chaos:
         """What the clients were about is removed, as another client would do that finds it."""
         for status in client.content.ListStatuses().statuses:    # an ingest may be continued
             client.content.Abort(ref=status.ref)
-        for id in [worker.id for worker in self.workers]:
+        for id in [f"{worker.id}{what}" for worker in self.workers for what in ("-managed", "")]:
             at = {"snapshotter": "overlayfs"}
             for call, fields in [(client.tasks.Kill, {"container_id": id, "signal": 9, "all": True}), (client.tasks.Wait, {"container_id": id}),
                                  (client.tasks.Delete, {"container_id": id}), (client.sandbox.Stop, {"sandbox_id": f"pod-{id}"}),

@@ -9,7 +9,7 @@ davitd starts it as containerd-shim-fake-v1. What it shall do is in files of one
     error CODE why  an error
     exit N          (Start) the process ends at once
 
-The file "calls" has a line "<id> <method>" for each call. FakeShims is the test's side.
+SIGUSR1 ends the process with status 6. The file "calls" has a line "<id> <method>" for each call. FakeShims is the test's side.
 """
 
 import contextlib
@@ -256,7 +256,9 @@ def start(orders, ns, id):
     for fd in range(3):
         os.dup2(null, fd)
     (orders.directory / f"{id}.pid").write_text(str(os.getpid()))
-    Shim(Api(os.environ["FAKE_API"]), ns, id, listener).serve()
+    shim = Shim(Api(os.environ["FAKE_API"]), ns, id, listener)
+    signal.signal(signal.SIGUSR1, lambda *_: shim.exit(id, 6))
+    shim.serve()
 
 
 def main():
