@@ -10,6 +10,7 @@
 
 #include "call-private.h"
 #include "codec/json.h"
+#include "text.h"
 
 enum { ERROR_BODY_MAX = 64 * 1024, ERROR_TEXT_MAX = 300 };
 
@@ -247,7 +248,7 @@ static char *error_text(const char *body, size_t n)
 			continue;
 		text = dv_json_string(message, &len);
 		if (len)
-			return http_clean_text(text, len, ERROR_TEXT_MAX);
+			return text_clean(text, len, ERROR_TEXT_MAX);
 	}
 	return NULL;
 }

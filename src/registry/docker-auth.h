@@ -26,3 +26,11 @@ struct dv_err *docker_auth_helper_answer(struct dv_arena *arena, const char *tex
 bool docker_auth_is_for(const char *key, const char *host);
 /* The name that docker gives it. */
 const char *docker_auth_key(const char *host);
+
+/* @text with an entry for @host, or with @cred NULL without one, added to @out. DV_INVALID. */
+struct dv_strbuf;
+struct dv_err *docker_auth_rewrite(const char *text, size_t n, const char *host,
+				   const struct registry_cred *cred, struct dv_strbuf *out)
+	DV_CHECK;
+/* What "docker-credential-x store" reads; heap, and secret. */
+char *docker_auth_helper_input(const char *server, const struct registry_cred *cred);

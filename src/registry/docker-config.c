@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file, and helpers as children. */
+/* The file, and helpers as children: get, store and erase. */
 
 #include "registry/docker-config.h"
 
@@ -11,12 +11,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "docker-auth.h"
-#include "http.h"
+#include "docker-file.h"
 #include "io/child.h"
 #include "io/pidfd.h"
 #include "sys/file.h"
+#include "text.h"
 
-enum { CONFIG_MAX = 1 << 20, HELPER_OUTPUT_MAX = 256 * 1024 };
+enum { HELPER_OUTPUT_MAX = 256 * 1024 };
 
 #define HELPER_TIMEOUT_NS (30ull * 1000000000)
 
@@ -30,7 +31,9 @@ struct registry_docker_config {
 struct helper {
 	struct registry_docker_config *c;
 	struct helper *next, **prev;
-	struct registry_ask *ask;
+	registry_docker_config_fn done;
+	void *arg;
+	const char *verb; /* static: "get", "store", "erase" */
 	struct io_child *child;
 	char *program;
 	struct dv_arena arena; /* of auth */
@@ -50,16 +53,16 @@ struct registry_docker_config *registry_docker_config_new(uv_loop_t *loop, const
 
 /* ---- Helpers ---- */
 
-/* Ends the question; @take_error, or else what is in @cred. */
-static void helper_answer(struct helper *h, struct dv_err *take_error,
-			  const struct registry_cred *cred)
+/* Ends it; @take_error, or else what is in @cred. */
+static void helper_end(struct helper *h, struct dv_err *take_error,
+		       const struct registry_cred *cred)
 {
 	if (take_error)
 		take_error = dv_err_wrap(take_error, "%s", h->program);
-	registry_ask_answer(h->ask, take_error, cred);
 	*h->prev = h->next;
 	if (h->next)
 		h->next->prev = h->prev;
+	h->done(h->arg, take_error ? NULL : cred, take_error);
 	dv_arena_fini(&h->arena);
 	free(h->program);
 	free(h);
@@ -68,7 +71,7 @@ static void helper_answer(struct helper *h, struct dv_err *take_error,
 /* A helper that fails prints why on its standard output, and a secret only if it succeeds. */
 static struct dv_err *failure(const struct io_child_result *result)
 {
-	DV_CLEANUP(dv_freep) char *text = http_clean_text(result->out, result->n_out, 200);
+	DV_CLEANUP(dv_freep) char *text = text_clean(result->out, result->n_out, 200);
 
 	if (result->is_timed_out)
 		return dv_err_new(DV_DEADLINE, "no answer within %llu s",
@@ -79,18 +82,23 @@ static struct dv_err *failure(const struct io_child_result *result)
 
 static void on_helper_done(void *arg, const struct io_child_result *result)
 {
+	static const struct registry_cred none = { 0 };
 	struct helper *h = arg;
+	bool is_good = !result->is_timed_out && io_exit_status(&result->si) == 0;
+	bool is_missing = !result->is_timed_out && strstr(result->out, "credentials not found");
 	struct registry_cred cred = { 0 };
 	struct dv_err *e;
 
 	h->child = NULL;
-	if (!result->is_timed_out && io_exit_status(&result->si) == 0) {
+	if (dv_streq(h->verb, "get") && is_good) {
 		e = docker_auth_helper_answer(&h->arena, result->out, result->n_out, &cred);
-		helper_answer(h, e, &cred);
-	} else if (!result->is_timed_out && strstr(result->out, "credentials not found")) {
-		helper_answer(h, NULL, &h->auth.cred);
+		helper_end(h, e, &cred);
+	} else if (dv_streq(h->verb, "get") && is_missing) {
+		helper_end(h, NULL, &h->auth.cred);
+	} else if (is_good || (is_missing && dv_streq(h->verb, "erase"))) {
+		helper_end(h, NULL, &none);
 	} else {
-		helper_answer(h, failure(result), NULL);
+		helper_end(h, failure(result), NULL);
 	}
 }
 
@@ -105,16 +113,15 @@ static const char *env_find(const char *const *envp, const char *name)
 	return NULL;
 }
 
-/* A file with the name of the server in it, to be read. */
-static struct dv_err *input_of(const char *server, int *ret_fd)
+/* A file with @text in it, to be read. */
+static struct dv_err *input_of(const char *text, int *ret_fd)
 {
-	DV_CLEANUP(dv_freep) char *line = dv_printf("%s\n", server);
-	DV_CLEANUP(sys_closep) int fd = sys_memfd("server", 0);
+	DV_CLEANUP(sys_closep) int fd = sys_memfd("input", 0);
 	int r;
 
 	if (fd < 0)
 		return dv_err_sys(fd, "make its input");
-	r = sys_write_all(fd, line, strlen(line));
+	r = sys_write_all(fd, text, strlen(text));
 	if (r < 0)
 		return dv_err_sys(r, "make its input");
 	if (lseek(fd, 0, SEEK_SET) < 0)
@@ -123,11 +130,11 @@ static struct dv_err *input_of(const char *server, int *ret_fd)
 	return NULL;
 }
 
-static struct dv_err *helper_run(struct helper *h)
+static struct dv_err *helper_run(struct helper *h, const char *input)
 {
-	const char *argv[] = { h->program, "get", NULL };
+	const char *argv[] = { h->program, h->verb, NULL };
 	DV_CLEANUP(dv_freep) char *path = NULL;
-	DV_CLEANUP(sys_closep) int input = -1;
+	DV_CLEANUP(sys_closep) int fd = -1;
 	struct io_child_opts opts = {
 		.argv = argv,
 		.envp = h->c->envp,
@@ -140,23 +147,22 @@ static struct dv_err *helper_run(struct helper *h)
 
 	e = io_path_find(h->program, env_find(h->c->envp, "PATH"), &path);
 	if (!e)
-		e = input_of(h->auth.server, &input);
+		e = input_of(input, &fd);
 	if (e)
 		return e;
 	opts.path = path;
-	opts.stdio[0] = input;
+	opts.stdio[0] = fd;
 	return io_child_run(h->c->loop, &opts, on_helper_done, h, &h->child);
 }
 
 /* Takes the arena with @auth in it. */
-static void helper_start(struct registry_docker_config *c, struct registry_ask *ask,
-			 const struct dv_arena *take_arena, const struct docker_auth *auth)
+static struct helper *helper_new(struct registry_docker_config *c, const char *verb,
+				 const struct dv_arena *take_arena, const struct docker_auth *auth)
 {
 	struct helper *h = dv_new(struct helper);
-	struct dv_err *e;
 
 	h->c = c;
-	h->ask = ask;
+	h->verb = verb;
 	h->arena = *take_arena;
 	h->auth = *auth;
 	h->program = dv_printf("docker-credential-%s", auth->helper);
@@ -165,9 +171,19 @@ static void helper_start(struct registry_docker_config *c, struct registry_ask *
 	if (h->next)
 		h->next->prev = &h->next;
 	c->helpers = h;
-	e = helper_run(h);
+	return h;
+}
+
+static void helper_start(struct helper *h, const char *input, registry_docker_config_fn done,
+			 void *arg)
+{
+	struct dv_err *e;
+
+	h->done = done;
+	h->arg = arg;
+	e = helper_run(h, input);
 	if (e)
-		helper_answer(h, e, NULL);
+		helper_end(h, e, NULL);
 }
 
 /* ---- Questions ---- */
@@ -175,40 +191,82 @@ static void helper_start(struct registry_docker_config *c, struct registry_ask *
 static struct dv_err *look_up(struct registry_docker_config *c, struct dv_arena *arena,
 			      const char *host, struct docker_auth *ret)
 {
-	DV_CLEANUP(dv_freep) char *text = dv_new_n(char, CONFIG_MAX);
-	ssize_t n = sys_read_file_at(AT_FDCWD, c->path, text, CONFIG_MAX);
+	char *text = NULL;
 	struct dv_err *e;
+	size_t n;
 
-	*ret = (struct docker_auth){ 0 };
-	if (n == -ENOENT || n == -ENOTDIR)
-		return NULL;
-	if (n < 0)
-		return dv_err_sys((int)n, "read %s", c->path);
-	e = docker_auth_find(arena, text, (size_t)n, host, ret);
-	explicit_bzero(text, (size_t)n);
+	*ret = (struct docker_auth){ .server = docker_auth_key(host) };
+	e = docker_file_load(c->path, &text, &n);
+	if (e || !text)
+		return e;
+	e = docker_auth_find(arena, text, n, host, ret);
+	explicit_bzero(text, n);
+	free(text);
 	return e ? dv_err_wrap(e, "%s", c->path) : NULL;
 }
 
-static void get(void *arg, struct registry_ask *ask)
+void registry_docker_config_get(struct registry_docker_config *c, const char *host,
+				registry_docker_config_fn done, void *arg)
 {
-	struct registry_docker_config *c = arg;
 	struct docker_auth auth;
 	struct dv_arena arena;
 	struct dv_err *e;
 
 	dv_arena_init(&arena);
-	e = look_up(c, &arena, registry_ask_question(ask)->host, &auth);
+	e = look_up(c, &arena, host, &auth);
 	if (!e && auth.helper) {
-		helper_start(c, ask, &arena, &auth);
+		DV_CLEANUP(dv_freep) char *input = dv_printf("%s\n", auth.server);
+
+		helper_start(helper_new(c, "get", &arena, &auth), input, done, arg);
 		return;
 	}
-	registry_ask_answer(ask, e, &auth.cred);
+	done(arg, e ? NULL : &auth.cred, e);
 	dv_arena_fini(&arena);
 }
 
-struct registry_cred_source registry_docker_config_source(struct registry_docker_config *c)
+/* ---- Changes ---- */
+
+/* @cred NULL: they are to be forgotten. */
+static void change(struct registry_docker_config *c, const char *host,
+		   const struct registry_cred *cred, registry_docker_config_fn done, void *arg)
 {
-	return (struct registry_cred_source){ .get = get, .arg = c };
+	static const struct registry_cred none = { 0 };
+	struct docker_auth auth;
+	struct dv_arena arena;
+	struct dv_err *e;
+
+	dv_arena_init(&arena);
+	e = look_up(c, &arena, host, &auth);
+	/* Also what is in the file from before there was a helper. */
+	if (!e && auth.helper && !cred && auth.cred.kind != REGISTRY_CRED_NONE)
+		e = docker_file_change(c->path, host, NULL);
+	if (!e && auth.helper) {
+		DV_CLEANUP(dv_freep)
+		char *input = cred ? docker_auth_helper_input(auth.server, cred)
+				   : dv_printf("%s\n", auth.server);
+
+		helper_start(helper_new(c, cred ? "store" : "erase", &arena, &auth), input, done,
+			     arg);
+		explicit_bzero(input, strlen(input));
+		return;
+	}
+	if (!e)
+		e = docker_file_change(c->path, host, cred);
+	done(arg, e ? NULL : &none, e);
+	dv_arena_fini(&arena);
+}
+
+void registry_docker_config_store(struct registry_docker_config *c, const char *host,
+				  const struct registry_cred *cred, registry_docker_config_fn done,
+				  void *arg)
+{
+	change(c, host, cred, done, arg);
+}
+
+void registry_docker_config_erase(struct registry_docker_config *c, const char *host,
+				  registry_docker_config_fn done, void *arg)
+{
+	change(c, host, NULL, done, arg);
 }
 
 struct registry_docker_config *registry_docker_config_free(struct registry_docker_config *c)
@@ -221,7 +279,7 @@ struct registry_docker_config *registry_docker_config_free(struct registry_docke
 		if (h->child)
 			io_child_kill(h->child, SIGKILL);
 		io_child_forget(h->child);
-		helper_answer(h, dv_err_new(DV_CANCELLED, "not waited for"), NULL);
+		helper_end(h, dv_err_new(DV_CANCELLED, "not waited for"), NULL);
 	}
 	free(c->path);
 	free(c);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "http-private.h"
+#include "text.h"
 
 struct dv_err *exchange_error_of(struct http_exchange *x, CURLcode code, enum http_result *ret)
 {
@@ -12,7 +13,7 @@ struct dv_err *exchange_error_of(struct http_exchange *x, CURLcode code, enum ht
 	const char *what = *x->text ? x->text : curl_easy_strerror(code);
 	long os_errno = 0;
 
-	text = http_clean_text(what, strlen(what), 200);
+	text = text_clean(what, strlen(what), 200);
 	curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os_errno);
 	*ret = HTTP_UNREACHABLE;
 	switch (code) {

@@ -118,6 +118,3 @@ char *http_url_host(const char *url);
 /* "?name=value" or "&name=value" is added, escaped. */
 struct dv_strbuf;
 void http_url_add_query(struct dv_strbuf *url, const char *name, const char *value);
-
-/* At most @max bytes of foreign text, on one line; heap. */
-char *http_clean_text(const char *text, size_t n, size_t max);

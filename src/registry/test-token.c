@@ -10,6 +10,7 @@
 #include "base/test.h"
 #include "base64.h"
 #include "call-private.h"
+#include "text.h"
 
 Test(token, answers)
 {
@@ -117,8 +118,8 @@ Test(url, queries)
 Test(text, cleaned)
 {
 	static const char foreign[] = "  one\r\n\ttwo\x1b[31m \xff\0three ";
-	DV_CLEANUP(dv_freep) char *all = http_clean_text(foreign, sizeof(foreign) - 1, 100);
-	DV_CLEANUP(dv_freep) char *some = http_clean_text("abcdef", 6, 3);
+	DV_CLEANUP(dv_freep) char *all = text_clean(foreign, sizeof(foreign) - 1, 100);
+	DV_CLEANUP(dv_freep) char *some = text_clean("abcdef", 6, 3);
 
 	T_STR(all, "one two [31m ? three");
 	T_STR(some, "abc");

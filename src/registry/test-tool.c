@@ -68,6 +68,12 @@ struct setup {
 	struct creds creds;
 };
 
+static void on_changed(void *arg, const struct registry_cred *cred, struct dv_err *take_error)
+{
+	(void)cred;
+	tool_fail(arg, take_error);
+}
+
 static struct dv_err *run_verb(struct setup *s, struct tool *t, char **args, int n)
 {
 	const char *verb = args[0];
@@ -86,6 +92,11 @@ static struct dv_err *run_verb(struct setup *s, struct tool *t, char **args, int
 		tool_pull(t, args[2]);
 	else if (dv_streq(verb, "push-blob") && n == 3)
 		tool_push_blob(t, args[2]);
+	else if (dv_streq(verb, "store"))
+		registry_docker_config_store(s->creds.config, t->ref.host, &s->creds.cred,
+					     on_changed, t);
+	else if (dv_streq(verb, "erase"))
+		registry_docker_config_erase(s->creds.config, t->ref.host, on_changed, t);
 	else if (dv_streq(verb, "session-pull") && n == 3)
 		tool_session(t, &s->repo, args[2], false);
 	else if (dv_streq(verb, "session-push") && n == 3)

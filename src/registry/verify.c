@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "registry/signature.h"
 #include "request.h"
+#include "text.h"
 
 enum { STATEMENTS_MAX = 64, STATEMENT_MAX = 64 * 1024 };
 
@@ -71,7 +72,7 @@ static void finish(struct registry_verification *v, struct dv_err *take_error)
 static void set_reason(struct registry_verification *v, const char *text)
 {
 	free(v->reason);
-	v->reason = http_clean_text(text, strlen(text), 300);
+	v->reason = text_clean(text, strlen(text), 300);
 }
 
 /* Meets @requirement, or says why not. */

@@ -226,3 +226,38 @@ def test_threads(plain, work):
         assert (work / "out" / digest_of(blob)[7:]).read_bytes() == blob
     assert "interrupted" in fails("CANCELLED", "--stop-at", 1_000_000, "session-pull", name, work / "out")
     fails("NOT_FOUND", "session-pull", f"{plain.host}/threads:none", work / "out")
+
+
+def test_login_and_logout(work):
+    """What is kept in config.json, or given to a helper; nothing else in the file changes."""
+    config, host = work / "docker/config.json", "registry.example:5000"
+    use = ("--docker-config", config, "--user", USER)
+    tool(*use, "erase", f"{host}/x")
+    assert not config.exists()
+    tool(*use, "store", f"{host}/x")
+    auth = registry.base64.b64encode(USER.encode()).decode()
+    assert json.loads(config.read_text()) == {"auths": {host: {"auth": auth}}}
+    assert config.stat().st_mode & 0o777 == 0o600 and config.parent.stat().st_mode & 0o777 == 0o700
+    other = {"HttpHeaders": {"a": ["b", 1.5, None]}, "auths": {f"https://{host}/v1/": {"auth": "eDp5"}, "other.example": {"auth": "eTp6"}}}
+    config.unlink()
+    (work / "real.json").write_text(json.dumps(other))
+    config.symlink_to(work / "real.json")
+    tool(*use, "store", f"{host}/x")
+    assert config.is_symlink()
+    assert json.loads(config.read_text()) == {**other, "auths": {host: {"auth": auth}, "other.example": {"auth": "eTp6"}}}
+    tool(*use, "erase", f"{host}/x")
+    assert json.loads(config.read_text()) == {**other, "auths": {"other.example": {"auth": "eTp6"}}}
+    tool(*use, "store", "busybox")
+    assert json.loads(config.read_text())["auths"]["https://index.docker.io/v1/"] == {"auth": auth}
+    config.write_text("{broken")
+    assert "not JSON" in fails("INVALID", *use, "store", f"{host}/x")
+    assert config.read_text() == "{broken" and len(list(work.iterdir())) == 2
+    (work / "docker-credential-test").write_text(f'#!/bin/sh\n(echo "$1"; cat; echo) >>{work}/asked\n')
+    (work / "docker-credential-test").chmod(0o755)
+    config.write_text('{"credsStore": "test"}')
+    env = {"PATH": f"{work}:/usr/bin:/bin"}
+    tool(*use, "store", f"{host}/x", env=env)
+    tool(*use, "erase", f"{host}/x", env=env)
+    verb, given, *rest = (work / "asked").read_text().splitlines()
+    assert [verb, json.loads(given)] == ["store", {"ServerURL": host, "Username": "davit", "Secret": "secret"}]
+    assert rest == ["erase", host, ""] and config.read_text() == '{"credsStore": "test"}'
