@@ -70,6 +70,7 @@ extern const struct dv_opt_verb cli_verb_diff;
 extern const struct dv_opt_verb cli_verb_events;
 extern const struct dv_opt_verb cli_verb_exec;
 extern const struct dv_opt_verb cli_verb_image_prune;
+extern const struct dv_opt_verb cli_verb_import;
 extern const struct dv_opt_verb cli_verb_kill;
 extern const struct dv_opt_verb cli_verb_logs;
 extern const struct dv_opt_verb cli_verb_namespace_create;

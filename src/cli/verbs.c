@@ -54,6 +54,7 @@ static const struct dv_opt_verb *const verbs[] = {
 	&cli_verb_create,
 	&cli_verb_events,
 	&cli_verb_exec,
+	&cli_verb_import,
 	&cli_verb_restart,
 	&cli_verb_run,
 	&cli_verb_start,

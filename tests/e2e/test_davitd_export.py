@@ -22,6 +22,12 @@ from test_davitd_transfer import OCI_INDEX, UNPACK, Oci, names, sha256, small_la
 pytestmark = pytest.mark.davit
 
 
+@pytest.fixture
+def store_daemon(one_store_daemon):
+    """Of all tests here; each has a namespace of its own."""
+    return one_store_daemon
+
+
 @pytest.fixture(scope="module")
 def busybox(rootfs_template, tmp_path_factory):
     path = tmp_path_factory.mktemp("image") / "busybox.tar"
@@ -147,17 +153,19 @@ def test_refused(client, busybox):
         transfer(client, ("ImageStore", {"name": image.NAME}), ("ImageExportStream", {"stream": "no such stream"}))
 
 
-def test_damaged_blob(client, busybox, store_daemon):
-    load(client, busybox)
-    layer = max((info for reply in client.content.List() for info in reply.info), key=lambda info: info.size)
-    path = store_daemon.root / "io.containerd.content.v1.content/blobs/sha256" / layer.digest[7:]
+def test_damaged_blob(client, store_daemon):
+    oci = Oci()
+    manifest = oci.image([small_layer(b"nobody else has it")], "x.test/damaged:1")
+    load(client, oci.bytes())
+    path = store_daemon.root / "io.containerd.content.v1.content/blobs/sha256" / oci.members[-2][0].split("/")[2]
+    assert has(save(client, "x.test/damaged:1"), manifest) and path.stat().st_size > 100
     path.chmod(0o644)
     with open(path, "r+b") as blob:
-        blob.seek(layer.size // 2)
+        blob.seek(50)
         blob.write(b"damage")
     with fails("DATA_LOSS") as failure:
-        save(client, image.NAME)
-    assert layer.digest in failure.text
+        save(client, "x.test/damaged:1")
+    assert path.name in failure.text
 
 
 def test_client_goes_away(client, busybox, store_daemon):

@@ -22,6 +22,12 @@ CAP_NET_RAW = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)    # vfs_cap_d
 TAR = "application/vnd.oci.image.layer.v1.tar"
 
 
+@pytest.fixture
+def store_daemon(one_store_daemon):
+    """Of all tests here; each has a namespace of its own."""
+    return one_store_daemon
+
+
 @pytest.fixture(params=["overlayfs", "native"])
 def snapshots(client, request, tmp_path):
     found = Snapshots(client, request.param, tmp_path)
