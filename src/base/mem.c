@@ -74,6 +74,11 @@ char *dv_printf(const char *fmt, ...)
 	return s;
 }
 
+void *dv_realloc_try(void *p, size_t size)
+{
+	return realloc(p, size);
+}
+
 struct dv_err *dv_alloc_limited(size_t size, size_t max, const char *what, void **ret)
 {
 	void *p;
@@ -104,21 +109,23 @@ void dv_arena_fini(struct dv_arena *a)
 	dv_arena_init(a);
 }
 
-void *dv_arena_alloc(struct dv_arena *a, size_t size)
+void *dv_arena_try(struct dv_arena *a, size_t size)
 {
 	struct dv_arena_block *b;
 	size_t room;
 	char *p;
 
 	if (size > SIZE_MAX / 2)
-		out_of_memory();
+		return NULL;
 	/* Nothing is something, too: the address must not be NULL. */
 	size = (DV_MAX(size, (size_t)1) + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 	if (size > a->left) {
 		a->block = DV_MIN(DV_MAX(2 * a->block, (size_t)ARENA_BLOCK_MIN),
 				  (size_t)ARENA_BLOCK_MAX);
 		room = DV_MAX(size, a->block - sizeof(*b));
-		b = dv_alloc(sizeof(*b) + room);
+		b = calloc(1, sizeof(*b) + room);
+		if (!b)
+			return NULL;
 		b->older = a->blocks;
 		a->blocks = b;
 		a->next = b->data;
@@ -127,6 +134,15 @@ void *dv_arena_alloc(struct dv_arena *a, size_t size)
 	p = a->next;
 	a->next += size;
 	a->left -= size;
+	return p;
+}
+
+void *dv_arena_alloc(struct dv_arena *a, size_t size)
+{
+	void *p = dv_arena_try(a, size);
+
+	if (!p)
+		out_of_memory();
 	return p;
 }
 

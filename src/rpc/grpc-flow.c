@@ -67,7 +67,11 @@ struct dv_err *grpc_flow_send(struct grpc_flow *f, const ProtobufCMessage *msg, 
 		return dv_err_new(DV_EXHAUSTED, "the peer does not take what is sent to it");
 	if (!grpc_budget_take(f->out_budget, GRPC_PREFIX + n))
 		return dv_err_new(DV_EXHAUSTED, "too much is waiting to be sent");
-	m = dv_realloc_n(NULL, 1, sizeof(*m) + GRPC_PREFIX + n);
+	m = dv_realloc_try(NULL, sizeof(*m) + GRPC_PREFIX + n);
+	if (!m) {
+		grpc_budget_give(f->out_budget, GRPC_PREFIX + n);
+		return dv_err_new(DV_EXHAUSTED, "no memory for an answer of %zu bytes", n);
+	}
 	m->next = NULL;
 	m->n = GRPC_PREFIX + n;
 	m->n_sent = 0;
@@ -301,9 +305,10 @@ static size_t deliver(struct grpc_flow *f, const uint8_t *p, size_t n)
 	return used;
 }
 
-static bool append(struct grpc_flow *f, const uint8_t *p, size_t n)
+static struct dv_err *append(struct grpc_flow *f, const uint8_t *p, size_t n)
 {
 	size_t want, whole;
+	uint8_t *in;
 
 	if (f->in_at) {
 		memmove(f->in, f->in + f->in_at, f->n_in - f->in_at);
@@ -316,13 +321,20 @@ static bool append(struct grpc_flow *f, const uint8_t *p, size_t n)
 		want = DV_MAX(want, DV_MIN(DV_MAX(whole, (size_t)IN_MIN),
 					   DV_MAX(2 * f->in_size, (size_t)IN_MIN)));
 		if (!grpc_budget_take(f->in_budget, want - f->in_size))
-			return false;
-		f->in = dv_realloc_n(f->in, 1, want);
+			return dv_err_new(DV_EXHAUSTED,
+					  "too much was received and not processed yet");
+		in = dv_realloc_try(f->in, want);
+		if (!in) {
+			grpc_budget_give(f->in_budget, want - f->in_size);
+			return dv_err_new(DV_EXHAUSTED, "no memory for a message of %zu bytes",
+					  DV_MAX(want, whole));
+		}
+		f->in = in;
 		f->in_size = want;
 	}
 	memcpy(f->in + f->n_in, p, n);
 	f->n_in += n;
-	return true;
+	return NULL;
 }
 
 static void deliver_end(struct grpc_flow *f)
@@ -357,6 +369,7 @@ static void deliver_more(struct grpc_flow *f)
 
 void grpc_flow_input(struct grpc_flow *f, const uint8_t *p, size_t n)
 {
+	struct dv_err *e;
 	size_t used = 0;
 
 	if (f->is_broken)
@@ -374,8 +387,9 @@ void grpc_flow_input(struct grpc_flow *f, const uint8_t *p, size_t n)
 	}
 	if (used == n || f->is_broken)
 		return;
-	if (!append(f, p + used, n - used)) {
-		broken(f, dv_err_new(DV_EXHAUSTED, "too much was received and not processed yet"));
+	e = append(f, p + used, n - used);
+	if (e) {
+		broken(f, e);
 		return;
 	}
 	deliver_more(f);

@@ -24,13 +24,16 @@ struct pb_memory {
 static void *memory_alloc(void *data, size_t n)
 {
 	struct pb_memory *m = data;
+	void *p;
 
 	if (n > m->max - m->used) {
 		m->is_short = true;
 		return NULL;
 	}
 	m->used += n;
-	return dv_arena_alloc(m->arena, n);
+	p = dv_arena_try(m->arena, n);
+	m->is_short = !p;
+	return p;
 }
 
 static void memory_free(void *data, void *p)
@@ -99,7 +102,8 @@ struct dv_err *pb_unpack_counted(const ProtobufCMessageDescriptor *type, const v
 	msg = protobuf_c_message_unpack(type, &allocator, n, bytes);
 	*ret_used = memory.used;
 	if (!msg && memory.is_short)
-		return dv_err_new(DV_EXHAUSTED, "%s: %zu bytes take more memory than %zu",
+		return dv_err_new(DV_EXHAUSTED,
+				  "%s: %zu bytes take more memory than there is, or than %zu",
 				  type->name, n, memory.max);
 	if (!msg)
 		return dv_err_new(DV_INVALID, "%s: malformed", type->name);

@@ -27,6 +27,9 @@ char *dv_printf(const char *fmt, ...) DV_PRINTF(1, 2) __attribute__((malloc, ret
 /* For sizes that a client or a file chose. DV_EXHAUSTED when @size exceeds @max. */
 struct dv_err *dv_alloc_limited(size_t size, size_t max, const char *what, void **ret) DV_CHECK;
 
+/* For sizes that were limited already, and are not 0. NULL: no memory, and @p stays as it is. */
+void *dv_realloc_try(void *p, size_t size);
+
 static inline void dv_freep(void *p)
 {
 	free(*(void **)p);
@@ -42,6 +45,7 @@ struct dv_arena {
 void dv_arena_init(struct dv_arena *a);
 void dv_arena_fini(struct dv_arena *a);
 void *dv_arena_alloc(struct dv_arena *a, size_t size) __attribute__((returns_nonnull)); /* zeroed */
+void *dv_arena_try(struct dv_arena *a, size_t size); /* NULL: no memory; for sizes from outside */
 char *dv_arena_strdup(struct dv_arena *a, const char *s); /* NULL for NULL */
 char *dv_arena_strndup(struct dv_arena *a, const char *s, size_t n);
 char *dv_arena_printf(struct dv_arena *a, const char *fmt, ...) DV_PRINTF(2, 3);
