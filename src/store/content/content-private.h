@@ -45,6 +45,7 @@ struct content_ingest {
 	struct timespec claimed_at;
 	int64_t id, offset, total;
 	int dir, data; /* -1: a shared one, which has no bytes of its own */
+	bool is_new; /* there was no row before */
 	bool is_shared; /* all bytes are those of the blob @shared */
 	struct dv_digest shared;
 	enum dv_digest_alg alg;

@@ -135,6 +135,7 @@ static struct dv_err *open_row(struct content_ingest *in, const struct content_i
 		e = meta_ingest_open(tx, in->ns, in->lease, &row, &arena, &now);
 	if (!e)
 		e = meta_commit(dv_steal(&tx));
+	in->is_new = !before.id;
 	in->id = now.id;
 	in->total = row.total;
 	in->started_at = in->updated_at = now.started_at;
@@ -233,6 +234,8 @@ struct dv_err *content_ingest_open(struct content *c, const struct content_inges
 		e = content_ingest_attach(in);
 		if (!e && is_other_total)
 			e = content_ingest_truncate(in); /* what is there is of something else */
+		if (e && in->is_new)
+			dv_err_free(content_ingest_abort(c, in->ns, in->lease, in->ref));
 		if (e)
 			return e;
 	}

@@ -79,8 +79,13 @@ struct dv_err *content_ingest_list(struct content *c, const char *ns,
 
 struct dv_err *content_ingest_remove(struct content *c, const char *name)
 {
-	int r = sys_remove_tree(c->ingest, name);
+	int r = sys_unlinkat(c->ingest, name, AT_REMOVEDIR);
 
+	/* An empty one goes also when no descriptor is left. */
+	if (r < 0 && r != -ENOENT)
+		r = sys_remove_tree(c->ingest, name);
+	if (r == -ENOENT)
+		return NULL;
 	return r < 0 ? dv_err_sys(r, "remove the directory of ingest %s", name) : NULL;
 }
 
