@@ -92,8 +92,13 @@ class StoreDaemon:
         except AssertionError:
             problems = self.leftovers()
         self.server.stop()
-        self.server.sweep(*self.namespaces)
-        daemon.remove_tree(self.directory)
+        if problems:
+            self.server.sweep(*self.namespaces)
+            daemon.remove_tree(self.directory)
+        for namespace in self.namespaces:    # above the containers' cgroups, and empty
+            for path in machine.CGROUP.glob(f"*/{namespace}"):
+                path.rmdir()
+        shutil.rmtree(self.directory, ignore_errors=True)
         return problems if self.is_davit else []
 
 
@@ -134,8 +139,9 @@ def daemons(api, session_dir):
 
     yield make
     problems = [problem for one in made for problem in one.close()]
-    for directory in directories:
-        daemon.remove_tree(directory)
+    for directory in directories:    # of those that did not start
+        if directory.exists():
+            daemon.remove_tree(directory)
     assert not problems, "left behind:\n" + "\n".join(problems)
 
 
