@@ -127,6 +127,14 @@ class Peer:
             sys.exit(f"{self.name}: ctr {args}: {done.stderr}")
         return done.stdout
 
+    def run(self, number):
+        """A container from end to end, by the client that belongs to the daemon."""
+        if self.name != "davit":
+            return self.ctr("run", "--rm", "--runtime", self.runtime, IMAGE, f"end-{number}", "true")
+        done = subprocess.run(["davit", "--address", str(self.directory / "sock"), "run", "--rm", IMAGE, "true"],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, env=self.env, timeout=600)
+        return sys.exit(f"davit run: {done.stderr}") if done.returncode else done.stdout
+
     def rss(self):
         with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) / 1024
@@ -165,9 +173,12 @@ def report(what, values, unit="ms", scale=1000, goal=""):
 
 
 def bench_run(peers, options):
+    middle, fastest = in_turns(peers, options.rounds, lambda peer, number: timed(peer.run, number))
+    report("davit run --rm, ctr run --rm, /bin/true", middle, goal=GOALS["run"])
+    report("   the fastest", fastest)
     middle, fastest = in_turns(peers, options.rounds, lambda peer, number: timed(
         peer.ctr, "run", "--rm", "--runtime", peer.runtime, IMAGE, f"run-{number}", "true"))
-    report("ctr run --rm, /bin/true", middle, goal=GOALS["run"])
+    report("ctr run --rm on both, /bin/true", middle)
     report("   the fastest", fastest)
     middle, _ = in_turns(peers, options.rounds, lambda peer, number: timed(peer.ctr, "version"))
     report("   of it: ctr version, for the client's part", middle)
@@ -235,7 +246,7 @@ def make_peers(options):
     ours.mkdir()
     theirs.mkdir()
     programs = options.build / "src/cmd"
-    path = ":".join([*(str(programs / name) for name in ("davit-oci", "davit-unpack", "containerd-shim-davit-v2")), "/usr/sbin:/usr/bin:/sbin:/bin"])
+    path = ":".join([*(str(programs / name) for name in ("davit", "davit-oci", "davit-unpack", "containerd-shim-davit-v2")), "/usr/sbin:/usr/bin:/sbin:/bin"])
     (theirs / "config.toml").write_text(CONFIG.format(directory=theirs))
     yield Peer("davit", [programs / "davitd/davitd", "--root", ours / "root", "--state", ours / "state", "--address", ours / "sock"],
                "io.containerd.davit.v2", ours, path)

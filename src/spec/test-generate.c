@@ -425,8 +425,8 @@ Test(spec_generate, profiles_refused)
 		"{}",
 		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":3}",
 		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[3]}",
-		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"archMap\":[{}],"
-		"\"architectures\":[\"SCMP_ARCH_X86\"]}",
+		("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"archMap\":[{}],"
+		 "\"architectures\":[\"SCMP_ARCH_X86\"]}"),
 		"{",
 	};
 
