@@ -63,6 +63,11 @@ Test(snapshot, killed_at_every_point, .timeout = 100)
 	every_point(CRASH_KILL);
 }
 
+Test(snapshot, every_call_fails, .timeout = 100)
+{
+	every_point(CRASH_FAIL);
+}
+
 struct racer {
 	struct rig *r;
 	int number;

@@ -65,7 +65,10 @@ static inline bool crash_at(const struct crash *c, int n)
 		c->act(c->arg);
 		_exit(0);
 	}
-	cr_assert(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status), "status %x", status);
+	/* @prepare may have children of its own: their ends stop it, too. */
+	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) && WSTOPSIG(status) != SIGSTOP)
+		ptrace(PTRACE_CONT, pid, 0, WSTOPSIG(status));
+	cr_assert(WIFSTOPPED(status), "status %x", status);
 	ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
 	for (;;) {
 		struct user_regs_struct regs;
