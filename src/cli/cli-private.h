@@ -52,8 +52,8 @@ void cli_report(struct cli *cli, struct dv_err *take);
  * @fn for each of @args. Errors are reported as they come, the others are done all the same, and
  * *ret_status is 1 then.
  */
-typedef struct dv_err *(*cli_each_fn)(struct cli *cli, void *ctx, const char *arg);
-void cli_each(struct cli *cli, void *ctx, char **args, cli_each_fn fn, int *ret_status);
+typedef struct dv_err *(*cli_each_fn)(struct cli *cli, const void *ctx, const char *arg);
+void cli_each(struct cli *cli, const void *ctx, char **args, cli_each_fn fn, int *ret_status);
 
 /* Now, by the wall clock. */
 struct timespec cli_now(void);
@@ -69,8 +69,16 @@ extern const struct dv_opt_verb cli_verb_create;
 extern const struct dv_opt_verb cli_verb_diff;
 extern const struct dv_opt_verb cli_verb_events;
 extern const struct dv_opt_verb cli_verb_exec;
+extern const struct dv_opt_verb cli_verb_image_history;
+extern const struct dv_opt_verb cli_verb_image_inspect;
+extern const struct dv_opt_verb cli_verb_image_load;
+extern const struct dv_opt_verb cli_verb_image_ls;
 extern const struct dv_opt_verb cli_verb_image_prune;
+extern const struct dv_opt_verb cli_verb_image_rm;
+extern const struct dv_opt_verb cli_verb_image_save;
+extern const struct dv_opt_verb cli_verb_image_tag;
 extern const struct dv_opt_verb cli_verb_import;
+extern const struct dv_opt_verb cli_verb_inspect;
 extern const struct dv_opt_verb cli_verb_kill;
 extern const struct dv_opt_verb cli_verb_logs;
 extern const struct dv_opt_verb cli_verb_namespace_create;

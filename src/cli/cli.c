@@ -99,7 +99,7 @@ void cli_report(struct cli *cli, struct dv_err *take)
 	cli->hint = NULL;
 }
 
-void cli_each(struct cli *cli, void *ctx, char **args, cli_each_fn fn, int *ret_status)
+void cli_each(struct cli *cli, const void *ctx, char **args, cli_each_fn fn, int *ret_status)
 {
 	for (; *args; args++) {
 		struct dv_err *e = fn(cli, ctx, *args);

@@ -3,8 +3,10 @@
 
 #include "help.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/table.h"
 
 enum { PADDING = 3 };
@@ -81,19 +83,39 @@ static bool find_word(const struct dv_opt_verb *verb, const struct dv_opt_group 
 	return false;
 }
 
+struct line {
+	struct dv_opt_name word;
+	const struct dv_opt_verb *verb;
+};
+
+static int compare_lines(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+	int r = strncmp(x->word.text, y->word.text, DV_MIN(x->word.len, y->word.len));
+
+	return r ? r : (x->word.len > y->word.len) - (x->word.len < y->word.len);
+}
+
+/* Those of @group, or those with a word of their own, in the order of the alphabet. */
 static void add_verbs(struct dv_strbuf *out, const struct dv_opt_program *program,
 		      const struct dv_opt_group *group, const char *called)
 {
 	struct dv_table t = DV_TABLE_INIT(2);
+	DV_CLEANUP(dv_freep) struct line *lines = NULL;
+	size_t n = 0;
 
 	for (const struct dv_opt_verb *const *v = program->verbs; *v; v++) {
+		lines = dv_realloc_n(lines, n + 1, sizeof(*lines));
+		lines[n].verb = *v;
+		n += !(*v)->is_hidden && find_word(*v, group, &lines[n].word);
+	}
+	if (n > 0)
+		qsort(lines, n, sizeof(*lines), compare_lines);
+	for (size_t i = 0; i < n; i++) {
 		DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf summary = DV_STRBUF_INIT;
-		struct dv_opt_name word;
 
-		if ((*v)->is_hidden || !find_word(*v, group, &word))
-			continue;
-		dv_table_addf(&t, "  %.*s", (int)word.len, word.text);
-		add_text(&summary, (*v)->summary, called);
+		dv_table_addf(&t, "  %.*s", (int)lines[i].word.len, lines[i].word.text);
+		add_text(&summary, lines[i].verb->summary, called);
 		dv_table_add(&t, summary.data);
 	}
 	dv_strbuf_add(out, "\nCommands:\n");

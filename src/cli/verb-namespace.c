@@ -234,14 +234,18 @@ struct inspect_opts {
 	const char *format;
 };
 
-static struct dv_err *inspect_one(struct cli *cli, void *ctx, const char *name)
+struct inspection {
+	struct cli_inspect *out;
+};
+
+static struct dv_err *inspect_one(struct cli *cli, const void *ctx, const char *name)
 {
 	Containerd__Services__Namespaces__V1__GetNamespaceRequest request =
 		CONTAINERD__SERVICES__NAMESPACES__V1__GET_NAMESPACE_REQUEST__INIT;
 	const Containerd__Services__Namespaces__V1__GetNamespaceResponse *reply = NULL;
 	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf json = DV_STRBUF_INIT;
 	const Davit__System__V1__InfoResponse *info;
-	struct cli_inspect *out = ctx;
+	const struct inspection *in = ctx;
 	const namespace_msg *ns;
 	struct dv_err *e;
 	struct dv_jw w;
@@ -262,7 +266,7 @@ static struct dv_err *inspect_one(struct cli *cli, void *ctx, const char *name)
 	dv_jw_uint(&w, "Containers", info ? info->containers : 0);
 	dv_jw_uint(&w, "Images", info ? info->images : 0);
 	dv_jw_object_end(&w);
-	return cli_inspect_add(out, json.data);
+	return cli_inspect_add(in->out, json.data);
 }
 
 static struct dv_err *run_inspect(void *program, const void *opts, char **args, int *ret_status)
@@ -278,7 +282,7 @@ static struct dv_err *run_inspect(void *program, const void *opts, char **args, 
 		e = cli_client(cli, &client);
 	if (e)
 		return e;
-	cli_each(cli, out, args, inspect_one, ret_status);
+	cli_each(cli, &(struct inspection){ out }, args, inspect_one, ret_status);
 	return cli_inspect_print(out);
 }
 
@@ -301,7 +305,7 @@ const struct dv_opt_verb cli_verb_namespace_inspect = {
 
 /* ---- rm ---- */
 
-static struct dv_err *remove_one(struct cli *cli, void *ctx, const char *name)
+static struct dv_err *remove_one(struct cli *cli, const void *ctx, const char *name)
 {
 	Containerd__Services__Namespaces__V1__DeleteNamespaceRequest request =
 		CONTAINERD__SERVICES__NAMESPACES__V1__DELETE_NAMESPACE_REQUEST__INIT;

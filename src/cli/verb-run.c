@@ -109,7 +109,7 @@ const struct dv_opt_verb cli_verb_run = {
 	.name = "run",
 	.aliases = "container run",
 	.args = "IMAGE [COMMAND] [ARG...]",
-	.summary = "make a container and run a command in it",
+	.summary = "Make a container and run a command in it",
 	.text = "Waits for the end, and ends with the command's status; 125: it could not be run,\n"
 		"126: the command cannot be executed, 127: there is no such command.\n\n"
 		"With -t the keys ctrl-p ctrl-q leave the container running.",

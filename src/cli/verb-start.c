@@ -93,7 +93,7 @@ static struct dv_err *start_one(struct cli *cli, const char *ref)
 	return e;
 }
 
-static struct dv_err *start_each(struct cli *cli, void *ctx, const char *ref)
+static struct dv_err *start_each(struct cli *cli, const void *ctx, const char *ref)
 {
 	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf out = DV_STRBUF_INIT;
 	struct dv_err *e;
@@ -157,7 +157,7 @@ static struct dv_err *run_start(void *program, const void *opts, char **args, in
 
 /* ---- restart ------------------------------------------------------------------------ */
 
-static struct dv_err *restart_each(struct cli *cli, void *ctx, const char *ref)
+static struct dv_err *restart_each(struct cli *cli, const void *ctx, const char *ref)
 {
 	const struct restart_opts *o = ctx;
 	struct client_stop_opts how = { .timeout_ns = -1 };
@@ -191,7 +191,7 @@ const struct dv_opt_verb cli_verb_start = {
 	.name = "start",
 	.aliases = "container start",
 	.args = "CONTAINER [CONTAINER...]",
-	.summary = "start containers that are not running",
+	.summary = "Start containers that are not running",
 	.opts = start_options,
 	.min_args = 1,
 	.max_args = -1,
@@ -204,7 +204,7 @@ const struct dv_opt_verb cli_verb_restart = {
 	.name = "restart",
 	.aliases = "container restart",
 	.args = "CONTAINER [CONTAINER...]",
-	.summary = "stop containers and start them again",
+	.summary = "Stop containers and start them again",
 	.opts = restart_options,
 	.min_args = 1,
 	.max_args = -1,

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "api/containerd/images.pb-c.h"
 #include "client/content.h"
 #include "client/services.h"
 #include "spec/ref.h"
@@ -90,12 +89,13 @@ static struct dv_err *full_name(const char *ref, struct dv_arena *arena, const c
 	return NULL;
 }
 
-static struct dv_err *find(struct client *c, const char *ref, struct dv_arena *arena,
-			   const image_msg **ret)
+struct dv_err *client_image_get(struct client *c, const char *ref, struct dv_arena *arena,
+				const image_msg **ret)
 {
 	const char *name = NULL;
 	struct dv_err *bad_name, *e = NULL;
 
+	*ret = NULL;
 	bad_name = full_name(ref, arena, &name);
 	if (!bad_name)
 		e = try_get(c, name, arena, ret);
@@ -206,7 +206,7 @@ struct dv_err *client_image_find(struct client *c, const char *ref,
 	struct dv_err *e;
 
 	spec_platform_host(&host);
-	e = find(c, ref, arena, &msg);
+	e = client_image_get(c, ref, arena, &msg);
 	if (e)
 		return e;
 	image.name = msg->name;

@@ -3,6 +3,7 @@
 
 /* Images, as containers are made of them: the documents behind a name, and the snapshot of its layers. */
 
+#include "api/containerd/images.pb-c.h"
 #include "base/mem.h"
 #include "client/client.h"
 #include "spec/image.h"
@@ -13,6 +14,13 @@ struct client_image {
 	const struct spec_manifest *manifest;
 	const struct spec_image *config;
 };
+
+/*
+ * The record alone, which has a target; its documents need not be there. @ref, and errors: as
+ * client_image_find().
+ */
+struct dv_err *client_image_get(struct client *c, const char *ref, struct dv_arena *arena,
+				const Containerd__Services__Images__V1__Image **ret) DV_CHECK;
 
 /*
  * By name in any of docker's forms, by the name as it is stored, or by the beginning of its digest.
