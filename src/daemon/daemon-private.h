@@ -43,6 +43,7 @@ struct daemon {
 
 	struct io_work_pool *fast; /* metadata: what takes micro- or milliseconds */
 	struct io_work_pool *slow; /* trees, blobs, processes that are waited for */
+	struct io_work_pool *transfers; /* archives, at the pace of their clients */
 
 	struct meta *meta; /* any thread */
 	struct content *content; /* any thread */

@@ -35,6 +35,7 @@
 enum {
 	FAST_THREADS = 8,
 	SLOW_THREADS = 16,
+	TRANSFER_THREADS = 32,
 	PATIENCE_MS = 10000, /* at the end, for tasks that are being created or deleted */
 };
 #define GRACE_NS 2000000000ULL
@@ -159,9 +160,14 @@ static struct dv_err *make_pools(struct daemon *d)
 	struct io_work_pool_opts slow = { .loop = d->loop,
 					  .name = "slow",
 					  .max_threads = SLOW_THREADS };
+	struct io_work_pool_opts transfers = { .loop = d->loop,
+					       .name = "transfer",
+					       .max_threads = TRANSFER_THREADS };
 	struct dv_err *e = io_work_pool_new(&fast, &d->fast);
 
-	return e ? e : io_work_pool_new(&slow, &d->slow);
+	if (!e)
+		e = io_work_pool_new(&slow, &d->slow);
+	return e ? e : io_work_pool_new(&transfers, &d->transfers);
 }
 
 static struct dv_err *begin(struct daemon *d)
@@ -191,6 +197,7 @@ static void daemon_fini(struct daemon *d)
 	d->tasks = tasks_free(d->tasks);
 	d->sandboxes = sandboxes_free(d->sandboxes);
 	/* Work that is under way may still publish, or ask the stores. */
+	d->transfers = io_work_pool_free(d->transfers);
 	d->slow = io_work_pool_free(d->slow);
 	d->fast = io_work_pool_free(d->fast);
 	d->streams = streams_free(d->streams);
@@ -293,9 +300,11 @@ void daemon_dump(struct daemon *d)
 	struct grpc_server_stats s;
 
 	grpc_server_stats(d->server, &s);
-	dv_log(d->log, DV_INFO, "%zu connections, %zu calls, %zu bytes; work: %zu fast, %zu slow",
-	       s.connections, s.calls, s.memory, io_work_pending(d->fast),
-	       io_work_pending(d->slow));
+	dv_log(d->log, DV_INFO,
+	       "%zu connections, %zu calls, %zu bytes; work: %zu fast, %zu slow, "
+	       "%zu transfers",
+	       s.connections, s.calls, s.memory, io_work_pending(d->fast), io_work_pending(d->slow),
+	       io_work_pending(d->transfers));
 	sandboxes_dump(d->sandboxes);
 	tasks_dump(d->tasks);
 }

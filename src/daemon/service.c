@@ -26,7 +26,11 @@ struct job {
 
 struct io_work_pool *daemon_lane(struct daemon *d, enum daemon_lane lane)
 {
-	return lane == DAEMON_SLOW ? d->slow : d->fast;
+	struct io_work_pool *const lanes[] = {
+		[DAEMON_FAST] = d->fast, [DAEMON_SLOW] = d->slow, [DAEMON_LONG] = d->transfers
+	};
+
+	return lanes[lane];
 }
 
 struct dv_err *daemon_call_begin(struct grpc_call *call, struct daemon *d, bool needs_ns,

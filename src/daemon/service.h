@@ -43,7 +43,8 @@ struct daemon_next {
 typedef struct dv_err *(*daemon_next_fn)(struct daemon_call *c, const ProtobufCMessage *req,
 					 void **io_state, struct daemon_next *next)DV_CHECK;
 
-enum daemon_lane { DAEMON_FAST, DAEMON_SLOW };
+/* The last: what may take as long as its client likes, which nobody else shall wait for. */
+enum daemon_lane { DAEMON_FAST, DAEMON_SLOW, DAEMON_LONG };
 
 struct daemon_method {
 	daemon_unary_fn unary; /* or */

@@ -15,7 +15,7 @@ from harness import image
 from harness.containerd import CONFIG
 from harness.daemon import Daemon, need
 from harness.grpc_client import fails
-from harness.transfer import Progress, Receiver, load, save, transfer
+from harness.transfer import Progress, Receiver, Stream, load, packed, save, transfer
 from harness.wait import eventually
 from test_davitd_transfer import OCI_INDEX, UNPACK, Oci, names, sha256, small_layer, snapshots
 
@@ -201,11 +201,15 @@ def test_skopeo(saved, client, tmp_path):
     assert names(client) == sorted([image.NAME, "again.test/app:3", "again.test/app:4"]) and len(snapshots(client)) == 1
 
 
-def test_umoci(saved, client, tmp_path):
+def test_umoci(client, tmp_path):
     need("umoci", "skopeo")
-    run("skopeo", "copy", "--insecure-policy", f"oci-archive:{saved}", f"oci:{tmp_path}/layout:tag")
+    oci = Oci()
+    oci.image([small_layer(b"a")], "x.test/small:1")    # it hashes each name of busybox
+    load(client, oci.bytes())
+    (tmp_path / "saved.tar").write_bytes(save(client, "x.test/small:1"))
+    run("skopeo", "copy", "--insecure-policy", f"oci-archive:{tmp_path}/saved.tar", f"oci:{tmp_path}/layout:tag")
     run("umoci", "unpack", "--image", f"{tmp_path}/layout:tag", tmp_path / "bundle")
-    assert (tmp_path / "bundle/rootfs/bin/busybox").exists()
+    assert (tmp_path / "bundle/rootfs/a").read_text() == "content of a"
     (tmp_path / "bundle/rootfs/added").write_text("by umoci")
     run("umoci", "repack", "--image", f"{tmp_path}/layout:more", tmp_path / "bundle")
     out = io.BytesIO()
@@ -230,3 +234,24 @@ def test_containerd(saved, session_dir):
         server.stop()
         server.sweep()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_many_that_take_nothing(client, busybox):
+    """Transfers wait for their clients; nobody else waits for them."""
+    load(client, busybox)
+    path, calls = f"/{client.transfer.name}/Transfer", []
+    request, response = client.api.method(client.transfer.name, "Transfer")
+    make = client.channel.unary_unary(path, request_serializer=request.SerializeToString, response_deserializer=response.FromString)
+    streams = [Stream(client) for _ in range(20)]
+    for n, stream in enumerate(streams):
+        stream.open(f"lazy-{n}")
+        fields = {"source": packed(client, "containerd.types.transfer.ImageStore", {"name": image.NAME}),
+                  "destination": packed(client, "containerd.types.transfer.ImageExportStream", {"stream": f"lazy-{n}"})}
+        calls.append(make.future(request(**fields), timeout=60, metadata=client.metadata()))
+    client.snapshots.Prepare(snapshotter="overlayfs", key="x", timeout=20)
+    client.diff.Diff(right=client.snapshots.Mounts(snapshotter="overlayfs", key="x").mounts, timeout=20)
+    assert not any(call.done() for call in calls)
+    for call, stream in zip(calls, streams):
+        call.cancel()
+        stream.cancel()
+    eventually(lambda: not client.leases.List().leases, "all of them have ended")

@@ -346,7 +346,7 @@ static struct dv_err *transfer(struct daemon_call *c, const ProtobufCMessage *ms
 
 static const struct grpc_method methods[] = {
 	DAEMON_UNARY("Transfer", containerd__services__transfer__v1__transfer_request, transfer,
-		     (.lane = DAEMON_SLOW)),
+		     (.lane = DAEMON_LONG)),
 };
 
 const struct grpc_service daemon_transfer_service = {
