@@ -19,6 +19,7 @@
 
 struct Containerd__Types__Envelope;
 struct content;
+struct differs;
 struct events;
 struct gc;
 struct meta;
@@ -48,6 +49,7 @@ struct daemon {
 	struct meta *meta; /* any thread */
 	struct content *content; /* any thread */
 	struct snapshots *snapshots; /* any thread */
+	struct differs *differs; /* of other processes; workers */
 	struct mounts *mounts; /* any thread */
 
 	struct events *events;

@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "mounts.h"
+#include "proxy.h"
 #include "snapshots.h"
 #include "store/check.h"
 #include "store/content.h"
@@ -74,6 +75,7 @@ struct dv_err *daemon_stores_open(struct daemon *d)
 	e = daemon_snapshots_open(d);
 	if (e)
 		return dv_err_wrap(e, "open the snapshots");
+	d->differs = differs_new(d);
 	e = mounts_new(d, &d->mounts);
 	return dv_err_wrap(e, "find the mounts");
 }
@@ -81,6 +83,7 @@ struct dv_err *daemon_stores_open(struct daemon *d)
 void daemon_stores_close(struct daemon *d)
 {
 	d->mounts = mounts_free(d->mounts);
+	d->differs = differs_free(d->differs);
 	d->snapshots = snapshots_close(d->snapshots);
 	d->content = content_close(d->content);
 	d->meta = meta_close(d->meta);

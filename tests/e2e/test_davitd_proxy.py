@@ -124,3 +124,88 @@ def test_strays_are_removed(api, far):
     far.client().snapshots.Cleanup(snapshotter="far")
     eventually(lambda: list(plugin.rows) == ["of somebody else"], "what no row knows is gone")
     plugin.server.stop(None).wait()
+
+
+# ---- differs ------------------------------------------------------------------------------------------------
+
+DIFF = "containerd.services.diff.v1.Diff"
+
+
+class Differ(grpc.GenericRpcHandler):
+    """Says what it is told to: a function of the request and the context for each method."""
+
+    def __init__(self, api, path, **methods):
+        self.api, self.methods, self.calls = api, methods, []
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+        self.server.add_generic_rpc_handlers((self,))
+        self.server.add_insecure_port(f"unix:{path}")
+        self.server.start()
+
+    def service(self, details):
+        name, metadata = details.method.rpartition("/")[2], dict(details.invocation_metadata)
+        request, response = self.api.method(DIFF, name)
+
+        def answer(message, context):
+            self.calls.append((name, metadata.get("containerd-namespace"), metadata.get("containerd-lease")))
+            return self.methods[name](message, context, response)
+        return grpc.unary_unary_rpc_method_handler(answer, request.FromString, lambda m: m.SerializeToString()) \
+            if name in self.methods else None
+
+
+@pytest.fixture
+def differs(make_daemon):
+    if store_fixtures.davitd_path().name == "containerd":
+        pytest.skip("needs davitd")
+
+    def configure(directory):
+        text = "".join(f'[proxy_plugins.{name}]\ntype = "diff"\naddress = "{directory}/{name}.sock"\n' for name in ("one", "two"))
+        (directory / "config.toml").write_text(f"version = 3\n{text}")
+
+    return make_daemon("--config", "config.toml", prepare=configure)
+
+
+def applied(digest):
+    def answer(request, _context, response):
+        found = response()
+        found.applied.CopyFrom(request.diff)
+        found.applied.digest = digest
+        return found
+    return answer
+
+
+def test_differs(api, differs):
+    one, two = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+    layer = {"media_type": "application/vnd.oci.image.layer.v1.tar", "digest": f"sha256:{'0' * 64}", "size": 1}
+
+    def only_twos(request, context, response):
+        if request.diff.media_type != "of/two":
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "not mine")
+        return applied(two)(request, context, response)
+
+    plugins = [Differ(api, differs.directory / "one.sock", Apply=lambda _r, context, _a: context.abort(grpc.StatusCode.UNIMPLEMENTED, "no")),
+               Differ(api, differs.directory / "two.sock", Apply=only_twos)]
+    client = differs.client()
+    leased = client.using(lease=client.leases.Create(id="l").lease.id)
+    assert leased.diff.Apply(diff={**layer, "media_type": "of/two"}).applied.digest == two
+    assert [plugin.calls for plugin in plugins] == [[("Apply", client.namespace, "l")]] * 2
+    with fails("NOT_FOUND", "INVALID_ARGUMENT"):    # neither of them: our own, which has no such blob
+        client.diff.Apply(diff=layer, mounts=[{"type": "bind", "source": str(differs.directory), "options": ["rw"]}])
+    with fails("UNIMPLEMENTED") as failure:
+        client.diff.Apply(diff={**layer, "media_type": "of/nobody"})
+    assert "of/nobody" in failure.text
+    plugins[0].methods["Apply"] = applied(one)
+    assert client.diff.Apply(diff={**layer, "media_type": "of/two"}).applied.digest == one
+    plugins[0].methods["Apply"] = lambda _r, context, _a: context.abort(grpc.StatusCode.DATA_LOSS, "broken")
+    with fails("DATA_LOSS") as failure:
+        client.diff.Apply(diff=layer)
+    assert "differ one" in failure.text and "broken" in failure.text
+    found = {(p.type, p.id): p for p in client.introspection.Plugins().plugins if p.type == "io.containerd.differ.v1"}
+    assert not found["io.containerd.differ.v1", "one"].HasField("init_err")
+    for plugin in plugins:
+        plugin.server.stop(None).wait()
+
+
+def test_differ_that_is_not_there(differs):
+    with fails("UNAVAILABLE") as failure:
+        differs.client().diff.Apply(diff={"media_type": "x", "digest": f"sha256:{'0' * 64}", "size": 1})
+    assert "differ one" in failure.text and "one.sock" in failure.text

@@ -14,6 +14,7 @@
 #include "convert.h"
 #include "diff-private.h"
 #include "image/layers.h"
+#include "proxy.h"
 #include "service.h"
 #include "services.h"
 #include "store/content.h"
@@ -93,6 +94,13 @@ static struct dv_err *apply(struct daemon_call *c, const ProtobufCMessage *msg,
 
 	if (!req->diff)
 		return dv_err_new(DV_INVALID, "apply: no descriptor");
+	e = differs_call(
+		c,
+		&(struct differs_request){
+			"Apply", msg, &containerd__services__diff__v1__apply_response__descriptor },
+		ret);
+	if (e || *ret)
+		return dv_err_wrap(e, "apply layer %s", req->diff->digest);
 	e = unpack(c, req, &unpacked);
 	if (e)
 		return dv_err_wrap(e, "apply layer %s", req->diff->digest);
@@ -104,10 +112,25 @@ static struct dv_err *apply(struct daemon_call *c, const ProtobufCMessage *msg,
 	return NULL;
 }
 
+static struct dv_err *diff(struct daemon_call *c, const ProtobufCMessage *msg,
+			   const ProtobufCMessage **ret)
+{
+	struct dv_err *e;
+
+	e = differs_call(
+		c,
+		&(struct differs_request){
+			"Diff", msg, &containerd__services__diff__v1__diff_response__descriptor },
+		ret);
+	if (e || *ret)
+		return dv_err_wrap(e, "make a layer");
+	return diff_make(c, msg, ret);
+}
+
 static const struct grpc_method methods[] = {
 	DAEMON_UNARY("Apply", containerd__services__diff__v1__apply_request, apply,
 		     (.lane = DAEMON_SLOW)),
-	DAEMON_UNARY("Diff", containerd__services__diff__v1__diff_request, diff_make,
+	DAEMON_UNARY("Diff", containerd__services__diff__v1__diff_request, diff,
 		     (.lane = DAEMON_SLOW)),
 };
 
