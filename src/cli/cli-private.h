@@ -61,6 +61,7 @@ struct timespec cli_now(void);
 /* dispatch.c: parses and runs. */
 struct dv_err *cli_dispatch(struct cli *cli, int argc, char **argv, int *ret_status) DV_CHECK;
 
+extern const struct dv_opt_verb cli_verb_attach;
 extern const struct dv_opt_verb cli_verb_complete;
 extern const struct dv_opt_verb cli_verb_completion;
 extern const struct dv_opt_verb cli_verb_container_inspect;

@@ -263,3 +263,19 @@ def test_diff(davit, files):
     lines = davit("diff", files).splitlines()
     assert {"A /d", "A /d/file", "A /d/evil", "C /bin", "D /bin/vi"} <= set(lines)
     assert lines == sorted(lines, key=lambda line: line[2:].split("/"))
+
+
+# ---- attach -----------------------------------------------------------------------------------------------------------
+
+def test_attach(davit):
+    name = start(davit, "-i", command=("sh", "-c", "echo first; while read x; do echo got $x; [ $x != end ] || exit 5; done"))
+    assert davit("attach", name, input="one\nend\n", status=5).splitlines()[-2:] == ["got one", "got end"]
+    assert davit("logs", name) == "first\ngot one\ngot end\n"
+    assert f"start -a {name}" in davit.fails("attach", name, status=1)
+
+
+def test_attach_two_at_a_time(davit, running):
+    followers = [davit.popen("attach", "--no-stdin", running, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    eventually(lambda: os.path.exists(davit.daemon.bundles / "default") and all(f.poll() is None for f in followers), "they are there")
+    davit("kill", running)
+    assert [f.wait(30) for f in followers] == [137, 137]
