@@ -7,13 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blob-private.h"
 #include "registry/fetch.h"
 #include "request.h"
+
+/* Less is there before a second connection is. */
+enum { PARALLEL_MIN = 8 * 1024 * 1024 };
 
 struct blob {
 	struct registry_request r;
 	struct dv_digest digest;
-	int64_t size, at;
+	int64_t size, at, end;
+	bool is_part;
 	struct registry_sink sink;
 	struct dv_hash *hash; /* NULL: the sink's business */
 	bool is_waiting; /* for the sink */
@@ -46,7 +51,9 @@ static void blob_ask(struct registry_request *r, struct call_opts *o, struct dv_
 
 	o->data = blob_data;
 	o->at = b->at;
-	o->end = o->size = b->size;
+	o->end = b->end;
+	o->size = b->size;
+	o->is_part = b->is_part;
 	dv_strbuf_addf(url, "/blobs/%s", dv_digest_str(&b->digest, text));
 }
 
@@ -130,13 +137,37 @@ static const struct request_kind blob_kind = {
 	.fini = blob_fini,
 };
 
+struct registry_request *blob_start(struct registry_repo *repo,
+				    const struct registry_blob_opts *opts, int64_t end,
+				    bool is_part, registry_done_fn done, void *arg)
+{
+	struct registry_request *r = request_new(repo, &blob_kind);
+	struct blob *b = dv_container_of(r, struct blob, r);
+	char text[DV_DIGEST_STR];
+
+	b->digest = opts->blob->digest;
+	b->size = opts->blob->size;
+	b->at = opts->offset;
+	b->end = end;
+	b->is_part = is_part;
+	b->sink = opts->sink;
+	if (!opts->is_hashed_by_sink)
+		b->hash = opts->offset ? dv_hash_dup(opts->hash) : dv_hash_new(b->digest.alg);
+	b->fn = done;
+	b->arg = arg;
+	r->what = dv_arena_printf(&r->arena, "blob %s", dv_digest_str(&b->digest, text));
+	if (b->at == b->size && b->size)
+		http_post(repo->registry->http, &r->task, whole_task);
+	else
+		request_start(r);
+	return r;
+}
+
 struct dv_err *registry_fetch_blob(struct registry_repo *repo,
 				   const struct registry_blob_opts *opts, registry_done_fn done,
 				   void *arg, struct registry_request **ret)
 {
 	char text[DV_DIGEST_STR];
-	struct registry_request *r;
-	struct blob *b;
 
 	dv_digest_str(&opts->blob->digest, text);
 	if (opts->offset < 0 || opts->offset > opts->blob->size)
@@ -145,22 +176,11 @@ struct dv_err *registry_fetch_blob(struct registry_repo *repo,
 	if (opts->offset && !opts->hash && !opts->is_hashed_by_sink)
 		return dv_err_new(DV_INVALID, "blob %s: an offset, and no hash of what is before",
 				  text);
-	r = request_new(repo, &blob_kind);
-	b = dv_container_of(r, struct blob, r);
-	b->digest = opts->blob->digest;
-	b->size = opts->blob->size;
-	b->at = opts->offset;
-	b->sink = opts->sink;
-	if (!opts->is_hashed_by_sink)
-		b->hash = opts->offset ? dv_hash_dup(opts->hash) : dv_hash_new(b->digest.alg);
-	b->fn = done;
-	b->arg = arg;
-	r->what = dv_arena_printf(&r->arena, "blob %s", text);
-	if (b->at == b->size && b->size)
-		http_post(repo->registry->http, &r->task, whole_task);
-	else
-		request_start(r);
-	*ret = r;
+	if (opts->n_parallel > 1 && opts->blob->size - opts->offset >= PARALLEL_MIN) {
+		*ret = ranges_start(repo, opts, done, arg);
+		return NULL;
+	}
+	*ret = blob_start(repo, opts, opts->blob->size, false, done, arg);
 	return NULL;
 }
 
@@ -168,7 +188,10 @@ void registry_fetch_resume(struct registry_request *r)
 {
 	struct blob *b = dv_container_of(r, struct blob, r);
 
-	dv_assert(r->kind == &blob_kind);
+	if (r->kind != &blob_kind) {
+		ranges_resume(r);
+		return;
+	}
 	b->is_waiting = false;
 	if (r->call)
 		call_resume(r->call);

@@ -69,6 +69,8 @@ static struct dv_err *check_stream(struct call *c)
 	if (h->content_encoding && !dv_streq(h->content_encoding, "identity"))
 		return dv_err_new(DV_UNAVAILABLE, "sends an encoding that nobody asked for");
 	c->n_skip = 0;
+	if (h->status == 200 && c->o.is_part)
+		return dv_err_new(DV_UNIMPLEMENTED, "has no ranges");
 	if (h->status == 200) {
 		if (h->content_length >= 0 && h->content_length != c->o.size)
 			return wrong_size(c, h->content_length);
@@ -128,21 +130,18 @@ enum http_go call_on_data(void *arg, const void *p, size_t n)
 		enum http_go go;
 
 		if ((int64_t)rest > c->o.end - c->at) {
-			if (c->o.end < c->o.size) /* the whole came, and a part was wanted */
-				rest = (size_t)(c->o.end - c->at);
-			else
-				c->error = dv_err_new(DV_DATA_LOSS,
-						      "sends more than the %lld bytes that it has",
-						      (long long)c->o.size);
-			if (c->error)
-				return HTTP_STOP;
+			c->error =
+				dv_err_new(DV_DATA_LOSS, "sends more than the %lld bytes that %s",
+					   (long long)(c->o.end - c->o.at),
+					   c->o.is_part ? "were wanted" : "it has");
+			return HTTP_STOP;
 		}
 		go = c->o.data(c->o.arg, c->at, bytes + skip, rest);
 		if (go == HTTP_PAUSE)
 			return go;
 		c->at += (int64_t)rest;
 		c->is_stopped = go == HTTP_STOP;
-		if (c->is_stopped || rest < n - skip)
+		if (c->is_stopped)
 			return HTTP_STOP;
 	}
 	c->n_skip -= (int64_t)skip;

@@ -46,6 +46,7 @@ struct call_opts {
 	/* A stream of bytes [at, end) of `size`; data NULL: it is none. */
 	enum http_go (*data)(void *arg, int64_t at, const void *p, size_t n);
 	int64_t at, end, size;
+	bool is_part; /* DV_UNIMPLEMENTED if the server sends the whole instead */
 
 	bool is_last; /* no other server can be asked: overload is worth waiting for */
 	bool is_once; /* one attempt: not to be repeated */

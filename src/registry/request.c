@@ -121,9 +121,9 @@ static void remember_plain(struct registry_request *r, const struct call_reply *
 {
 	struct registry_host *host = &r->repo->hosts.hosts[r->host];
 
-	if (!host->may_be_plain || !http_url_is_plain(reply->first_url))
+	if (!host->may_be_plain || host->is_plain || !http_url_is_plain(reply->first_url))
 		return;
-	host->may_be_plain = false;
+	/* may_be_plain stays: those that wait in the queue have the other URL. */
 	host->is_plain = true;
 	host->base = dv_arena_printf(&r->repo->arena, "http%s", host->base + strlen("https"));
 }

@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "session-private.h"
 
-enum { QUEUE_MAX = 1024 * 1024, PIECE_MAX = 64 * 1024 };
+enum { QUEUE_MAX = 1024 * 1024, PIECE_MAX = 64 * 1024, CONNECTIONS = 3 };
 
 /* ---- Fetching ---- */
 
@@ -63,6 +63,7 @@ static void start_fetch(void *arg)
 		.sink = { .write = queue, .arg = r },
 		.offset = r->offset,
 		.is_hashed_by_sink = true,
+		.n_parallel = CONNECTIONS,
 	};
 	struct dv_err *e;
 

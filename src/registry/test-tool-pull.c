@@ -171,6 +171,7 @@ static struct dv_err *fetch(struct tool *t, const struct spec_descriptor *desc, 
 		.blob = desc,
 		.sink = { .write = copy_write, .restart = copy_restart, .arg = c },
 		.offset = t->offset,
+		.n_parallel = t->n_parallel,
 	};
 	DV_CLEANUP(dv_hash_freep) struct dv_hash *hash = dv_hash_new(desc->digest.alg);
 	struct dv_err *e;

@@ -17,14 +17,23 @@ struct creds {
 };
 
 static const struct option options[] = {
-	{ "hosts-dir", 1, NULL, 'd' },	   { "scheme", 1, NULL, 's' },
-	{ "user", 1, NULL, 'u' },	   { "identity", 1, NULL, 'i' },
-	{ "bearer", 1, NULL, 'b' },	   { "header", 1, NULL, 'H' },
-	{ "docker-config", 1, NULL, 'c' }, { "max-per-host", 1, NULL, 'm' },
-	{ "attempts", 1, NULL, 'a' },	   { "progress-ms", 1, NULL, 'p' },
-	{ "offset", 1, NULL, 'o' },	   { "chunk", 1, NULL, 'k' },
-	{ "slow", 0, NULL, 'w' },	   { "mount-from", 1, NULL, 'f' },
-	{ "stop-at", 1, NULL, 'x' },	   { NULL, 0, NULL, 0 },
+	{ "hosts-dir", 1, NULL, 'd' },
+	{ "scheme", 1, NULL, 's' },
+	{ "user", 1, NULL, 'u' },
+	{ "identity", 1, NULL, 'i' },
+	{ "bearer", 1, NULL, 'b' },
+	{ "header", 1, NULL, 'H' },
+	{ "docker-config", 1, NULL, 'c' },
+	{ "max-per-host", 1, NULL, 'm' },
+	{ "attempts", 1, NULL, 'a' },
+	{ "progress-ms", 1, NULL, 'p' },
+	{ "offset", 1, NULL, 'o' },
+	{ "chunk", 1, NULL, 'k' },
+	{ "slow", 0, NULL, 'w' },
+	{ "mount-from", 1, NULL, 'f' },
+	{ "stop-at", 1, NULL, 'x' },
+	{ "parallel", 1, NULL, 'n' },
+	{ NULL, 0, NULL, 0 },
 };
 
 void tool_fail(struct tool *t, struct dv_err *take_error)
@@ -160,6 +169,9 @@ static void take_option(struct setup *s, struct tool *t, int c)
 		return;
 	case 'x':
 		t->stop_at = number(optarg);
+		return;
+	case 'n':
+		t->n_parallel = (unsigned)number(optarg);
 		return;
 	case 'w':
 		t->is_slow = true;

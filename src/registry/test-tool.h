@@ -20,6 +20,7 @@ struct tool {
 	struct dv_arena arena;
 	struct io_work_pool *pool;
 	int64_t offset, chunk_size, stop_at;
+	unsigned n_parallel;
 	bool is_slow; /* the sink says "wait" after each piece */
 	const char *mount_from;
 	int status; /* of the program */

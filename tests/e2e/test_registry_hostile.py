@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from harness.registry import BLOB, cut, error, fetch, fetch_fails, fetched, serve, times
+from harness.registry import BLOB, cut, digest_of, error, fails, fetch, fetch_fails, fetched, serve, times, tool
 
 pytestmark = pytest.mark.davit
 
@@ -144,3 +144,84 @@ def test_retry_after(server, work):
     fetch(server, work)
     server.on("GET", "/v2/x/y/blobs/.*", error(429, "BUSY", "tomorrow", **{"Retry-After": "86400"}))
     assert "asks to come back after 86400 s: 429 too many requests: tomorrow" in fetch_fails("EXHAUSTED", server, work)
+
+
+# ---- Ranges ----
+
+MIB = 1 << 20
+LARGE = os.urandom(11 * MIB + 4711)
+
+
+def ranged(server, data=LARGE, repo="x/y"):
+    """Serves it with ranges; the list that is returned gets what was asked for."""
+    asked = []
+
+    def answer(request, handler):
+        asked.append(request.headers.get("Range"))
+        start, end = asked[-1].split("=")[1].split("-")
+        start, end = int(start), int(end or len(data) - 1)
+        return 206, {"Content-Range": f"bytes {start}-{end}/{len(data)}"}, data[start:end + 1]
+    server.on("GET", "/v2/x/y/blobs/.*", answer)
+    return asked
+
+
+@pytest.mark.parametrize("options", [(), ("--slow",), ("--max-per-host", 1), ("--max-per-host", 2, "--slow")])
+def test_ranges(server, work, options):
+    asked = ranged(server)
+    fetch(server, work, "--parallel", 3, *options, data=LARGE)
+    assert fetched(work, LARGE)
+    assert sorted(asked, key=lambda r: int(r[6:].split("-")[0])) == [
+        f"bytes={i}-{i + 2 * MIB - 1 if i + 2 * MIB < len(LARGE) else ''}" for i in range(0, len(LARGE), 2 * MIB)]
+
+
+def test_a_small_blob_needs_no_ranges(server, work):
+    server.blob(BLOB)
+    fetch(server, work, "--parallel", 3)
+    assert fetched(work) and len(server.requests) == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--slow",)])
+def test_ranges_that_there_are_not(server, work, options):
+    server.on("GET", "/v2/x/y/blobs/.*", (200, {}, LARGE))
+    fetch(server, work, "--parallel", 3, *options, data=LARGE)
+    assert fetched(work, LARGE) and len(server.requests) <= 4
+
+
+def test_ranges_from_the_middle(server, work):
+    asked = ranged(server)
+    (work / "out").write_bytes(LARGE[:MIB])
+    with open(work / "out", "r+b") as out:
+        tool("--parallel", 3, "--offset", MIB, "blob", f"{server.host}/x/y@{digest_of(LARGE)}", len(LARGE), stdout=out)
+    assert fetched(work, LARGE) and f"bytes={MIB}-{3 * MIB - 1}" in asked and len(asked) == 6
+    with open(work / "out", "wb") as out:
+        assert "stopped" in tool("--parallel", 3, "--stop-at", 5 * MIB, "blob", f"{server.host}/x/y@{digest_of(LARGE)}",
+                                 len(LARGE), stdout=out).stderr
+    assert LARGE.startswith((work / "out").read_bytes())
+
+
+def test_ranges_that_break(server, work):
+    """One is cut and goes on; one never comes, and so nothing does; one has other bytes."""
+    asked = ranged(server)
+    good = server.rules[-1][2]
+
+    def breaks(request, handler):
+        if request.headers["Range"] != f"bytes={2 * MIB}-{4 * MIB - 1}":
+            return good(request, handler)
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes {2 * MIB}-{4 * MIB - 1}/{len(LARGE)}")
+        handler.send_header("Content-Length", 2 * MIB)
+        handler.end_headers()
+        handler.wfile.write(LARGE[2 * MIB:3 * MIB])
+        handler.close_connection = True
+    server.on("GET", "/v2/x/y/blobs/.*", breaks)
+    fetch(server, work, "--parallel", 3, data=LARGE)
+    assert fetched(work, LARGE) and f"bytes={3 * MIB}-{4 * MIB - 1}" in asked
+    server.on("GET", "/v2/x/y/blobs/.*", lambda r, h: error(403, "DENIED", "not this one") if r.headers["Range"].startswith("bytes=4")
+              else good(r, h))
+    name = f"{server.host}/x/y@{digest_of(LARGE)}"
+    with open(work / "out", "wb") as out:
+        assert "403 forbidden: not this one" in fails("PERMISSION", "--parallel", 3, "blob", name, len(LARGE), stdout=out)
+    other = bytes(len(LARGE))
+    ranged(server, data=other)
+    with open(work / "out", "wb") as out:
+        assert "does not have this digest" in fails("DATA_LOSS", "--parallel", 3, "blob", name, len(LARGE), stdout=out)

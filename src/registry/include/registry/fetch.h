@@ -60,6 +60,12 @@ struct registry_blob_opts {
 	int64_t offset;
 	const struct dv_hash *hash; /* that has seen them; copied */
 	bool is_hashed_by_sink; /* the digest is not checked here */
+	/*
+	 * Connections for a blob of 8 MiB and more, each with ranges of 2 MiB, of which all but the
+	 * first are held until it is their turn; 0 and 1: one stream. Where the server has no
+	 * ranges it is one stream as well.
+	 */
+	unsigned n_parallel;
 };
 
 typedef void (*registry_done_fn)(void *arg, struct dv_err *take_error);

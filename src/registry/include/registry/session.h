@@ -36,7 +36,8 @@ struct dv_err *registry_session_document(struct registry_session *s,
 
 /*
  * The bytes of a blob, from @offset on. The digest is not checked: who stores them does that. At
- * most 1 MiB is held for a thread that does not read.
+ * most 1 MiB is held for a thread that does not read, and 4 MiB that came out of turn: large blobs
+ * come over three connections.
  */
 struct registry_reader;
 struct dv_err *registry_reader_open(struct registry_session *s, const struct spec_descriptor *blob,
