@@ -118,8 +118,7 @@ static void on_signal(uv_signal_t *uv, int signo)
 	if (f->id) {
 		add_call(f, client_task_kill_start(f->client, f->id, f->exec_id, signo));
 	} else if (f->early & UINT64_C(1) << signo) {
-		/* Somebody does not want to wait for what does not start. */
-		(void)uv_signal_stop(uv);
+		(void)uv_signal_stop(uv); /* as below */
 		(void)sys_kill(getpid(), signo);
 	} else {
 		f->early |= UINT64_C(1) << signo;
@@ -138,12 +137,12 @@ static void on_leave(uv_signal_t *uv, int signo)
 {
 	struct foreground *f = dv_container_of(uv, struct signal_handle, uv)->f;
 
+	if (f->left_by && !f->id) {
+		/* Somebody does not want to wait for what does not start. */
+		(void)uv_signal_stop(uv);
+		(void)sys_kill(getpid(), signo);
+	}
 	f->left_by = signo;
-	if (f->id)
-		return;
-	/* Nothing is there yet that could be left. */
-	(void)uv_signal_stop(uv);
-	(void)sys_kill(getpid(), signo);
 }
 
 /* With a terminal the keys go to the process, which makes its own signals of them. */

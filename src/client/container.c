@@ -118,7 +118,7 @@ static struct dv_err *ask(struct making *m)
 	Davit__System__V1__InfoRequest r = DAVIT__SYSTEM__V1__INFO_REQUEST__INIT;
 	DV_CLEANUP(client_pending_freep) struct client_pending *info = NULL;
 	DV_CLEANUP(client_pending_freep) struct client_pending *lease = NULL;
-	struct dv_err *e = NULL;
+	struct dv_err *lease_error, *e = NULL;
 
 	r.namespace_ = (char *)client_namespace(m->c);
 	info = client_start(m->c, CLIENT_SYSTEM("Info", &r), NULL, NULL);
@@ -128,11 +128,12 @@ static struct dv_err *ask(struct making *m)
 	if (!e)
 		e = dv_err_wrap(client_pending_finish(dv_steal(&info), m->arena, &m->info),
 				"ask davitd for its directories");
-	if (!e) {
-		m->has_lease = true;
-		e = dv_err_wrap(client_pending_finish(dv_steal(&lease), NULL, NULL),
-				"make a lease");
-	}
+	/* Also after an error: what was made has to be known. */
+	lease_error = client_pending_finish(dv_steal(&lease), NULL, NULL);
+	m->has_lease = !lease_error;
+	if (!e)
+		return dv_err_wrap(lease_error, "make a lease");
+	dv_err_free(lease_error);
 	return e;
 }
 

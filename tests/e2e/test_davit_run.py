@@ -207,6 +207,17 @@ def test_detached(davit, work):
     assert "file exists" in davit.fails("run", "--cidfile", work / "cid", "busybox", "true", status=125)
 
 
+def test_nothing_is_left_of_what_is_removed(davit):
+    davit("run", "--rm", "busybox", "true")
+    davit("run", "--rm", "-d", "busybox", "true")
+    davit.fails("run", "--rm", "busybox", "nosuch", status=127)
+    eventually(lambda: ctr(davit.daemon, "containers", "ls", "-q") == [], "the records go")
+    eventually(lambda: not list(data(davit, "x").parent.iterdir()), "the data directories go")
+    eventually(lambda: "Active" not in ctr(davit.daemon, "snapshots", "ls"), "the snapshots go")
+    davit.fails("run", "nosuch", status=125)
+    assert ctr(davit.daemon, "leases", "ls", "-q") == []
+
+
 def test_create_and_start(davit):
     id = davit("create", "--name", "two", "-i", "busybox", "sh", "-c", "read x; echo got $x; exit 3").strip()
     assert davit("start", "-a", "-i", "two", status=3, input="text\n") == "got text\n"
