@@ -19,6 +19,7 @@ struct import_file {
 struct import {
 	const struct image_env *env;
 	struct dv_arena *arena;
+	const char *ref; /* of its ingests, to be continued: nobody else has them */
 	struct import_file *files;
 	size_t n_files, room;
 	/* Documents that are not blobs; NULL: not there. */

@@ -7,6 +7,7 @@
 
 #include "image/import.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,16 +128,21 @@ static struct dv_err *add_blob(struct import *im, struct image_archive *a,
 	struct dv_digest digest;
 	struct dv_err *e;
 
-	opts.ref = dv_arena_printf(im->arena, "import-%s-%zu", im->env->lease, im->n_files);
+	opts.ref = dv_arena_printf(im->arena, "%s-%zu", im->ref, im->n_files);
 	e = content_ingest_open(im->env->content, &opts, &in);
 	if (e && dv_err_code(e) == DV_EXISTS) { /* on our lease now */
 		dv_err_free(e);
 		return add_file(im, &f);
 	}
-	if (!e)
-		e = fill(a, in, entry->size);
 	if (e)
 		return e;
+	e = fill(a, in, entry->size);
+	if (e) {
+		in = content_ingest_close(in);
+		dv_err_free(content_ingest_abort(im->env->content, im->env->ns, im->env->lease,
+						 opts.ref));
+		return e;
+	}
 	content_ingest_digest(in, &digest);
 	if (!expected)
 		f.digest = dv_digest_str(&digest, dv_arena_alloc(im->arena, DV_DIGEST_STR));
@@ -263,7 +269,7 @@ struct dv_err *import_put(const struct import *im, const char *media_type, const
 					 .digest = dv_digest_str(
 						 &digest, dv_arena_alloc(im->arena, DV_DIGEST_STR)),
 					 .size = (int64_t)n };
-	opts.ref = dv_arena_printf(im->arena, "import-%s-%s", im->env->lease, ret->digest);
+	opts.ref = dv_arena_printf(im->arena, "%s-%s", im->ref, ret->digest);
 	opts.expected = ret->digest;
 	e = content_put(im->env->content, &opts, NULL, text, n, NULL);
 	return dv_err_wrap(e, "store a document");
@@ -307,8 +313,14 @@ struct dv_err *image_import(const struct image_env *env, const struct image_impo
 			    struct dv_arena *arena, struct meta_descriptor *ret)
 {
 	DV_CLEANUP(image_archive_closep) struct image_archive *a = NULL;
+	static atomic_uint counter;
 	struct import im = { .env = env, .arena = arena };
+	struct timespec now = meta_now();
 	struct dv_err *e;
+
+	/* Two at a time may be on one lease, and what an earlier one left is none of this one's. */
+	im.ref = dv_arena_printf(arena, "import-%lld-%ld-%u", (long long)now.tv_sec, now.tv_nsec,
+				 atomic_fetch_add(&counter, 1));
 
 	e = image_archive_open(env, import->source, &a);
 	if (!e)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images from archives into the store, by the Transfer service."""
 
+import concurrent.futures
 import gzip
 import hashlib
 import io
@@ -279,3 +280,16 @@ def test_what_is_not_there_yet(client):
     for source, destination in ((("OCIRegistry", {"reference": "a"}), ("ReadStream", {})), (("ReadStream", {}), ("WriteStream", {}))):
         with fails("UNIMPLEMENTED"):
             transfer(client, source, destination)
+
+
+def test_two_at_a_time_on_one_lease(client, busybox):
+    """Each has ingests of its own, and a client's lease keeps what is made."""
+    client.leases.Create(id="mine")
+    leased = client.using(lease="mine")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(load, leased, busybox, None, unpacks=UNPACK) for _ in range(2)]:
+            done.result()
+    assert names(client) == [image.NAME] and not client.content.ListStatuses().statuses
+    with fails("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"):
+        load(leased, busybox[:len(busybox) // 2 // 512 * 512])
+    assert not client.content.ListStatuses().statuses
