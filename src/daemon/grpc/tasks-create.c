@@ -124,13 +124,17 @@ static void on_created(void *arg, struct dv_err *take_e, const ProtobufCMessage 
 	struct task *t = cr->t;
 
 	DV_FAULT("task.create.created");
+	if (cr->is_undoing) {
+		undo(cr, take_e);
+		return;
+	}
 	if (take_e && dv_err_code(take_e) == DV_UNIMPLEMENTED && t->version > 2) {
 		dv_err_free(take_e);
 		t->version = 2; /* a sandbox's shim may be older than it was said to be */
 		create(cr);
 		return;
 	}
-	if (take_e || cr->is_undoing) {
+	if (take_e) {
 		undo(cr, take_e);
 		return;
 	}
@@ -310,6 +314,10 @@ static void begin(void *arg)
 	struct dv_err *e;
 
 	grpc_call_on_cancel(cr->c.grpc, NULL, NULL);
+	if (grpc_call_is_cancelled(cr->c.grpc)) {
+		grpc_fail(cr->c.grpc, client_has_gone());
+		return;
+	}
 	if (must_wait(ts, task_find(ts, cr->c.ns, cr->req->container_id))) {
 		cr->sleeper.fn = begin;
 		cr->sleeper.arg = cr;
