@@ -280,8 +280,10 @@ struct dv_err *client_record_find(struct client *c, const char *ref, struct dv_a
 	if (!e)
 		e = choose((const container_msg *const *)reply->containers, reply->n_containers,
 			   ref, &found);
-	if (!e)
-		e = get_task(c, found->id, arena, &task);
+	if (e)
+		return e;
+	dv_assert(found);
+	e = get_task(c, found->id, arena, &task);
 	if (!e)
 		set_record(ret, found, task);
 	return e;
