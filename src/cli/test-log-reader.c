@@ -4,6 +4,7 @@
 #include "log-reader.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
