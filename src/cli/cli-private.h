@@ -62,9 +62,11 @@ struct timespec cli_now(void);
 struct dv_err *cli_dispatch(struct cli *cli, int argc, char **argv, int *ret_status) DV_CHECK;
 
 extern const struct dv_opt_verb cli_verb_attach;
+extern const struct dv_opt_verb cli_verb_commit;
 extern const struct dv_opt_verb cli_verb_complete;
 extern const struct dv_opt_verb cli_verb_completion;
 extern const struct dv_opt_verb cli_verb_container_inspect;
+extern const struct dv_opt_verb cli_verb_container_prune;
 extern const struct dv_opt_verb cli_verb_cp;
 extern const struct dv_opt_verb cli_verb_create;
 extern const struct dv_opt_verb cli_verb_diff;

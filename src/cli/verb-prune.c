@@ -14,8 +14,8 @@ struct prune_opts {
 };
 
 /* "label=a=b" as containerd's filter: labels."a"==b */
-static struct dv_err *add_filters(const struct dv_opt_list *list, struct dv_arena *arena,
-				  Davit__System__V1__PruneRequest *request)
+struct dv_err *cli_prune_filter(const struct dv_opt_list *list, struct dv_arena *arena,
+				const char **ret)
 {
 	static const char *const keys[] = { "label", NULL };
 	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf all = DV_STRBUF_INIT;
@@ -36,9 +36,7 @@ static struct dv_err *add_filters(const struct dv_opt_list *list, struct dv_aren
 			dv_strbuf_add_json(&all, label + len + 1);
 		}
 	}
-	request->filters = dv_arena_new(arena, char *);
-	request->filters[0] = dv_arena_strdup(arena, all.data);
-	request->n_filters = 1;
+	*ret = dv_arena_strdup(arena, all.data);
 	return NULL;
 }
 
@@ -48,12 +46,15 @@ struct dv_err *cli_prune_images(struct cli *cli, const struct cli_prune *p)
 	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf out = DV_STRBUF_INIT;
 	const Davit__System__V1__PruneResponse *reply = NULL;
 	struct client *client = NULL;
+	const char *filter = NULL;
 	struct dv_err *e = cli_client(cli, &client);
 
 	if (!e)
-		e = add_filters(p->filter, &cli->arena, &request);
+		e = cli_prune_filter(p->filter, &cli->arena, &filter);
 	if (e)
 		return e;
+	request.filters = (char **)&filter;
+	request.n_filters = filter ? 1 : 0;
 	request.namespace_ = (char *)client_namespace(client);
 	request.all_images = p->is_all;
 	e = client_call(client, CLIENT_SYSTEM("Prune", &request), &cli->arena, &reply);
