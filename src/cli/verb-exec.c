@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/exec.h"
+#include "containers.h"
 #include "foreground.h"
 #include "run.h"
 
@@ -147,7 +148,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 	if (!e)
 		e = cli_client(cli, &c);
 	if (!e)
-		e = client_record_find(c, args[0], &cli->arena, &r);
+		e = cli_container(cli, args[0], &r);
 	if (!e && r.state != CLIENT_RUNNING) {
 		if (r.state != CLIENT_PAUSED)
 			cli_hint(cli, "Start it: %s start %s", cli->name, args[0]);

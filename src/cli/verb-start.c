@@ -4,6 +4,7 @@
 #include "base/signame.h"
 #include "client/start.h"
 #include "client/stop.h"
+#include "containers.h"
 #include "foreground.h"
 
 #define SECOND 1000000000LL
@@ -66,7 +67,7 @@ static const struct dv_opt restart_options[] = {
 static struct dv_err *find(struct cli *cli, struct client *c, const char *ref,
 			   struct client_record *r, struct client_startable *ret)
 {
-	struct dv_err *e = client_record_find(c, ref, &cli->arena, r);
+	struct dv_err *e = cli_container(cli, ref, r);
 
 	if (!e && r->has_task && r->state == CLIENT_EXITED)
 		e = client_task_delete(c, r->container->id, NULL);
@@ -171,7 +172,7 @@ static struct dv_err *restart_each(struct cli *cli, const void *ctx, const char 
 		return dv_err_new(DV_INVALID, "\"%.50s\" is not a signal", o->signal);
 	e = cli_client(cli, &c);
 	if (!e)
-		e = client_record_find(c, ref, &cli->arena, &r);
+		e = cli_container(cli, ref, &r);
 	if (!e && client_record_label(&r, CLIENT_LABEL_REMOVE))
 		e = dv_err_new(DV_PRECONDITION, "it is removed when it ends (--rm)");
 	if (!e)
