@@ -101,6 +101,7 @@ extern const struct dv_opt_verb cli_verb_stop;
 extern const struct dv_opt_verb cli_verb_system_check;
 extern const struct dv_opt_verb cli_verb_system_df;
 extern const struct dv_opt_verb cli_verb_system_info;
+extern const struct dv_opt_verb cli_verb_system_prune;
 extern const struct dv_opt_verb cli_verb_system_repair;
 extern const struct dv_opt_verb cli_verb_top;
 extern const struct dv_opt_verb cli_verb_unpause;

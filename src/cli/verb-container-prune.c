@@ -7,7 +7,6 @@
 #include "client/task.h"
 #include "confirm.h"
 #include "containers.h"
-#include "human.h"
 #include "prune.h"
 
 struct prune_opts {
@@ -54,13 +53,13 @@ static struct dv_err *remove_one(struct cli *cli, const struct client_record *r)
 	return e ? dv_err_wrap(e, "cannot remove %s", client_record_title(r, &cli->arena)) : NULL;
 }
 
-static struct dv_err *prune(struct cli *cli, const struct dv_opt_list *list, int *ret_status)
+struct dv_err *cli_prune_containers(struct cli *cli, const struct dv_opt_list *filter,
+				    struct cli_pruned *io, int *ret_status)
 {
-	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf out = DV_STRBUF_INIT;
 	struct client_record *records = NULL;
-	uint64_t reclaimed = 0, size;
 	size_t n = 0, n_removed = 0;
-	struct dv_err *e = find(cli, list, &records, &n);
+	struct dv_err *e = find(cli, filter, &records, &n);
+	uint64_t size;
 
 	if (e)
 		return dv_err_wrap(e, "cannot prune");
@@ -74,18 +73,16 @@ static struct dv_err *prune(struct cli *cli, const struct dv_opt_list *list, int
 			*ret_status = 1;
 			continue;
 		}
-		dv_strbuf_addf(&out, "%s%s\n", n_removed++ ? "" : "Deleted Containers:\n",
+		dv_strbuf_addf(&io->out, "%s%s\n", n_removed++ ? "" : "Deleted Containers:\n",
 			       records[i].container->id);
-		reclaimed += size;
+		io->reclaimed += (int64_t)size;
 	}
-	dv_strbuf_addf(&out, "%sTotal reclaimed space: ", n_removed ? "\n" : "");
-	cli_human_size((int64_t)reclaimed, &out);
-	dv_strbuf_addc(&out, '\n');
-	return cli_print(&out);
+	return NULL;
 }
 
 static struct dv_err *run(void *program, const void *opts, char **args, int *ret_status)
 {
+	struct cli_pruned pruned = CLI_PRUNED_INIT;
 	const struct prune_opts *o = opts;
 	bool is_yes = o->is_forced;
 	struct dv_err *e = NULL;
@@ -93,7 +90,10 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 	(void)args;
 	if (!is_yes)
 		e = cli_confirm("This will remove all stopped containers.", &is_yes);
-	return e || !is_yes ? e : prune(program, &o->filter, ret_status);
+	if (e || !is_yes)
+		return e;
+	e = cli_prune_containers(program, &o->filter, &pruned, ret_status);
+	return cli_pruned_print(&pruned, e);
 }
 
 static const struct dv_opt options[] = {

@@ -40,10 +40,23 @@ struct dv_err *cli_prune_filter(const struct dv_opt_list *list, struct dv_arena 
 	return NULL;
 }
 
-struct dv_err *cli_prune_images(struct cli *cli, const struct cli_prune *p)
+struct dv_err *cli_pruned_print(struct cli_pruned *take, struct dv_err *take_e)
+{
+	struct dv_err *e = take_e;
+
+	if (!e) {
+		dv_strbuf_addf(&take->out, "%sTotal reclaimed space: ", take->out.len ? "\n" : "");
+		cli_human_size(take->reclaimed, &take->out);
+		dv_strbuf_addc(&take->out, '\n');
+		e = cli_print(&take->out);
+	}
+	dv_strbuf_fini(&take->out);
+	return e;
+}
+
+struct dv_err *cli_prune_images(struct cli *cli, const struct cli_prune *p, struct cli_pruned *io)
 {
 	Davit__System__V1__PruneRequest request = DAVIT__SYSTEM__V1__PRUNE_REQUEST__INIT;
-	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf out = DV_STRBUF_INIT;
 	const Davit__System__V1__PruneResponse *reply = NULL;
 	struct client *client = NULL;
 	const char *filter = NULL;
@@ -61,17 +74,16 @@ struct dv_err *cli_prune_images(struct cli *cli, const struct cli_prune *p)
 	if (e)
 		return dv_err_wrap(e, "cannot prune");
 	if (reply->n_images > 0)
-		dv_strbuf_add(&out, "Deleted Images:\n");
+		dv_strbuf_addf(&io->out, "%sDeleted Images:\n", io->out.len ? "\n" : "");
 	for (size_t i = 0; i < reply->n_images; i++)
-		dv_strbuf_addf(&out, "untagged: %s\n", reply->images[i]);
-	dv_strbuf_addf(&out, "%sTotal reclaimed space: ", reply->n_images ? "\n" : "");
-	cli_human_size(reply->reclaimed, &out);
-	dv_strbuf_addc(&out, '\n');
-	return cli_print(&out);
+		dv_strbuf_addf(&io->out, "untagged: %s\n", reply->images[i]);
+	io->reclaimed += reply->reclaimed;
+	return NULL;
 }
 
 static struct dv_err *run_image_prune(void *program, const void *opts, char **args, int *ret_status)
 {
+	struct cli_pruned pruned = CLI_PRUNED_INIT;
 	const struct prune_opts *o = opts;
 	bool is_yes = o->is_forced;
 	struct dv_err *e = NULL;
@@ -85,7 +97,34 @@ static struct dv_err *run_image_prune(void *program, const void *opts, char **ar
 				&is_yes);
 	if (e || !is_yes)
 		return e;
-	return cli_prune_images(program, &(struct cli_prune){ o->is_all, &o->filter });
+	e = cli_prune_images(program, &(struct cli_prune){ o->is_all, &o->filter }, &pruned);
+	return cli_pruned_print(&pruned, e);
+}
+
+/* ---- system prune -------------------------------------------------------------------------------- */
+
+static struct dv_err *run_system_prune(void *program, const void *opts, char **args,
+				       int *ret_status)
+{
+	struct cli_pruned pruned = CLI_PRUNED_INIT;
+	const struct prune_opts *o = opts;
+	bool is_yes = o->is_forced;
+	struct dv_err *e = NULL;
+
+	(void)args;
+	if (!is_yes)
+		e = cli_confirm(o->is_all ? "This will remove all stopped containers, all images "
+					    "that no container has, and content that nothing has."
+					  : "This will remove all stopped containers, and content "
+					    "that nothing has.",
+				&is_yes);
+	if (e || !is_yes)
+		return e;
+	e = cli_prune_containers(program, &o->filter, &pruned, ret_status);
+	if (!e)
+		e = cli_prune_images(program, &(struct cli_prune){ o->is_all, &o->filter },
+				     &pruned);
+	return cli_pruned_print(&pruned, e);
 }
 
 #define FIELD(name) offsetof(struct prune_opts, name)
@@ -100,7 +139,7 @@ static const struct dv_opt options[] = {
 	  .type = DV_OPT_LIST,
 	  .offset = FIELD(filter),
 	  .arg = "key=value",
-	  .help = "only images that match: label=KEY, label=KEY=VALUE" },
+	  .help = "only what matches: label=KEY, label=KEY=VALUE" },
 	CLI_OPT_FORCE(FIELD(is_forced)),
 	DV_OPT_END,
 };
@@ -113,4 +152,14 @@ const struct dv_opt_verb cli_verb_image_prune = {
 	.opts_size = sizeof(struct prune_opts),
 	.stop_after = -1,
 	.run = run_image_prune,
+};
+
+const struct dv_opt_verb cli_verb_system_prune = {
+	.name = "system prune",
+	.args = "",
+	.summary = "Remove stopped containers and what nobody has, and with -a unused images",
+	.opts = options,
+	.opts_size = sizeof(struct prune_opts),
+	.stop_after = -1,
+	.run = run_system_prune,
 };

@@ -196,10 +196,13 @@ static void daemon_fini(struct daemon *d)
 	d->observations = observations_free(d->observations);
 	d->tasks = tasks_free(d->tasks);
 	d->sandboxes = sandboxes_free(d->sandboxes);
-	/* Work that is under way may still publish, or ask the stores. */
+	/*
+	 * Work that is under way may still publish, or ask the stores; and what is quick may leave
+	 * trees to be removed to the slow workers (snapshots.c), who are the last.
+	 */
 	d->transfers = io_work_pool_free(d->transfers);
-	d->slow = io_work_pool_free(d->slow);
 	d->fast = io_work_pool_free(d->fast);
+	d->slow = io_work_pool_free(d->slow);
 	d->streams = streams_free(d->streams);
 	d->gc = gc_free(d->gc);
 	d->events = events_free(d->events);

@@ -95,3 +95,15 @@ def test_prune(davit):
     assert ended[0] in out and "Total reclaimed space: " in out
     assert davit("ps", "-a", "--format", "{{.Names}}") == "runs\n"
     assert davit("container", "prune", "-f") == "Total reclaimed space: 0B\n"
+
+
+def test_system_prune(davit):
+    davit("run", "--name", "ended", "base:1", "true")
+    davit("run", "-d", "--name", "goes-on", "base:1", "sleep", "1000")
+    davit("tag", "base:1", "unused:1")
+    out = davit("system", "prune", "-f", "--filter", "label=nobody-has-it")
+    assert out == "Total reclaimed space: 0B\n"
+    out = davit("system", "prune", "--all", input="y\n")
+    assert "Deleted Containers:" in out and "untagged: docker.io/library/unused:1" in out
+    assert davit("ps", "-a", "--format", "{{.Names}}") == "goes-on\n"
+    assert "docker.io/library/base:1" in images(davit)
