@@ -13,7 +13,6 @@ static void parse(struct cli_filters *f, const char *a, const char *b, const cha
 	struct dv_opt_list list = { items, b ? 2 : a ? 1 : 0 };
 	struct dv_err *e;
 
-	dv_arena_init(&arena);
 	*f = (struct cli_filters){ 0 };
 	e = cli_filters_parse(&list, known, &arena, f);
 	if (message) {
@@ -30,6 +29,18 @@ static const char *get(const void *arg, const char *key)
 	(void)arg;
 	return strcmp(key, "a") == 0 ? "1" : strcmp(key, "b") == 0 ? "" : NULL;
 }
+
+static void setup(void)
+{
+	dv_arena_init(&arena);
+}
+
+static void teardown(void)
+{
+	dv_arena_fini(&arena);
+}
+
+TestSuite(filters, .init = setup, .fini = teardown);
 
 Test(filters, errors)
 {

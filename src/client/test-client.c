@@ -40,13 +40,19 @@ static void version(struct grpc_call *call, const ProtobufCMessage *req, void *a
 	grpc_reply(call, &reply.base);
 }
 
+static struct grpc_call *held[8]; /* the server's thread */
+static size_t n_held;
+
 static void get_namespace(struct grpc_call *call, const ProtobufCMessage *req, void *arg)
 {
 	const Containerd__Services__Namespaces__V1__GetNamespaceRequest *r = (const void *)req;
 
 	(void)arg;
-	if (strcmp(r->name, "hold") == 0)
-		return; /* until the server closes */
+	if (strcmp(r->name, "hold") == 0) {
+		dv_assert(n_held < DV_ARRAY_SIZE(held));
+		held[n_held++] = call; /* until the server closes */
+		return;
+	}
 	grpc_fail(call, dv_err_new(DV_NOT_FOUND, "no namespace \"%s\"", r->name));
 }
 
@@ -130,6 +136,8 @@ static const struct grpc_service services[] = {
 
 static void on_stop(uv_async_t *a)
 {
+	while (n_held > 0)
+		grpc_fail(held[--n_held], dv_err_new(DV_CANCELLED, "the end"));
 	grpc_server_close(a->data, 0, NULL, NULL);
 	uv_close((uv_handle_t *)a, NULL);
 }

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import select
 import signal
 import subprocess
 
@@ -12,17 +13,27 @@ import pytest
 from harness import image
 from harness.ctr import Ctr
 from harness.daemon import need
+from harness.store_fixtures import daemons
 from harness.wait import eventually
 
 pytestmark = pytest.mark.davit
 
 
+@pytest.fixture(scope="module")
+def calm_daemon(api, session_dir):
+    """It collects no garbage: ctr gives what it ingests, and its views, to nobody."""
+    def configure(directory):
+        (directory / "config.toml").write_text('[gc]\nschedule_delay = "1h"\nstartup_delay = "1h"\n')
+    for make in daemons(api, session_dir):
+        yield make("--config", "config.toml", prepare=configure)
+
+
 @pytest.fixture
-def ctr(one_store_daemon, request, rootfs_template):
+def ctr(calm_daemon, request, rootfs_template):
     """In a namespace of the test's own, with the image."""
     need("ctr")
-    found = Ctr(one_store_daemon, name=request.node.name)
-    archive = one_store_daemon.directory / "image.tar"
+    found = Ctr(calm_daemon, name=request.node.name)
+    archive = calm_daemon.directory / "image.tar"
     if not archive.exists():
         image.write_archive(rootfs_template, archive)
     found("images", "import", archive)
@@ -123,10 +134,8 @@ def test_events(ctr):
     with ctr.popen("events") as events:
         def is_heard():
             ctr("namespaces", "label", ctr.namespace, "a=b")
-            os.set_blocking(events.stdout.fileno(), False)
-            return events.stdout.read()
+            return select.select([events.stdout], [], [], 0)[0] and os.read(events.stdout.fileno(), 65536)
         eventually(is_heard, "ctr listens")
-        os.set_blocking(events.stdout.fileno(), True)
         ctr("images", "tag", image.NAME, "davit.test/tagged:1")
         ctr("images", "label", "davit.test/tagged:1", "a=b")
         ctr("images", "rm", "davit.test/tagged:1")
