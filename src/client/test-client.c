@@ -40,7 +40,7 @@ static void version(struct grpc_call *call, const ProtobufCMessage *req, void *a
 	grpc_reply(call, &reply.base);
 }
 
-static struct grpc_call *held[8]; /* the server's thread */
+static struct grpc_call *calls[8]; /* the server's thread */
 static size_t n_held;
 
 static void get_namespace(struct grpc_call *call, const ProtobufCMessage *req, void *arg)
@@ -49,8 +49,8 @@ static void get_namespace(struct grpc_call *call, const ProtobufCMessage *req, v
 
 	(void)arg;
 	if (strcmp(r->name, "hold") == 0) {
-		dv_assert(n_held < DV_ARRAY_SIZE(held));
-		held[n_held++] = call; /* until the server closes */
+		dv_assert(n_held < DV_ARRAY_SIZE(calls));
+		calls[n_held++] = call; /* until the server closes */
 		return;
 	}
 	grpc_fail(call, dv_err_new(DV_NOT_FOUND, "no namespace \"%s\"", r->name));
@@ -137,7 +137,7 @@ static const struct grpc_service services[] = {
 static void on_stop(uv_async_t *a)
 {
 	while (n_held > 0)
-		grpc_fail(held[--n_held], dv_err_new(DV_CANCELLED, "the end"));
+		grpc_fail(calls[--n_held], dv_err_new(DV_CANCELLED, "the end"));
 	grpc_server_close(a->data, 0, NULL, NULL);
 	uv_close((uv_handle_t *)a, NULL);
 }
