@@ -95,12 +95,15 @@ class Commands:
         return found[0]
 
     def finish(self):
-        for pid in self.processes():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        eventually(lambda: not self.processes(), "no process of the test is left")
+        def is_over():
+            """Once more for a server that was being started meanwhile."""
+            for pid in self.processes():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            return not self.processes()
+        eventually(is_over, "no process of the test is left")
         for path in self.made:
             path.unlink(missing_ok=True)
             path.with_name(path.name + ".events").unlink(missing_ok=True)
