@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -13,10 +14,12 @@
 #include "service.h"
 #include "start-private.h"
 #include "start.h"
+#include "sys/file.h"
 
 enum {
 	FLUSH_MS = 5000, /* for the last events, which tell the daemon of deletions */
 	TRIM_MS = 500,
+	UNUSED_MS = 2000, /* between two looks whether anybody still wants us */
 	SPOOL_AGE_S = 3600,
 };
 
@@ -97,6 +100,18 @@ static void sweep_spools(struct serve *s)
 }
 
 /*
+ * Our working directory is the bundle that we were started for. A daemon that was killed between
+ * that and the first request may have removed it with its next start, while we were being started:
+ * then nobody knows of us.
+ */
+static bool is_bundle_gone(void)
+{
+	struct stat st;
+
+	return sys_fstatat(AT_FDCWD, ".", &st, 0) == 0 && st.st_nlink == 0;
+}
+
+/*
  * What a request needed is given back once it has been quiet for a moment: a shim lives as long
  * as its containers, and does nothing for most of that time.
  */
@@ -108,6 +123,12 @@ static void on_trim(uv_timer_t *timer)
 		sweep_spools(s);
 	(void)malloc_trim(0);
 	s->is_trimmed = true;
+	if (!shim_service_is_unused(s->service))
+		return;
+	if (is_bundle_gone())
+		shim_service_end_if_unused(s->service);
+	else
+		(void)uv_timer_start(timer, on_trim, UNUSED_MS, 0);
 }
 
 /* Before the loop waits. Something was done, unless that was the trimming: time starts anew. */

@@ -256,14 +256,14 @@ static const struct ttrpc_method log_methods[] = {
 static const struct ttrpc_service log_service = { "davit.shim.v1.Logs", log_methods,
 						  DV_ARRAY_SIZE(log_methods) };
 
-static bool is_unused(const struct shim_service *s)
+bool shim_service_is_unused(const struct shim_service *s)
 {
 	return task_set_count(s->tasks) == 0 && !sandbox_is_needed(s->sandbox);
 }
 
 void shim_service_end_if_unused(struct shim_service *s)
 {
-	if (is_unused(s))
+	if (shim_service_is_unused(s))
 		s->opts.on_shutdown(s->opts.arg);
 }
 
@@ -275,7 +275,7 @@ void shim_service_end_if_left(struct shim_service *s)
 
 void shim_service_shutdown(struct shim_service *s, struct ttrpc_call *call)
 {
-	bool is_end = is_unused(s);
+	bool is_end = shim_service_is_unused(s);
 
 	/* Before the answer: who has it may look for a shim at once, and must not find this one. */
 	if (is_end)

@@ -31,6 +31,8 @@ struct shim_service_opts {
 struct shim_service *shim_service_new(const struct shim_service_opts *opts);
 /* Ends the shim (on_shutdown) when it has neither containers nor a sandbox. */
 void shim_service_end_if_unused(struct shim_service *service);
+/* Neither tasks nor a sandbox. */
+bool shim_service_is_unused(const struct shim_service *service);
 /* The same, if its sandbox was shut down before its last container was deleted. */
 void shim_service_end_if_left(struct shim_service *service);
 /* Writes what there is to the log. */

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import random
 import signal
 import stat
@@ -87,6 +88,15 @@ def test_start_for_1_7_to_2_2(commands, api, options):
     out = commands.start("c1", bundle, env={"MAX_SHIM_VERSION": "2"}, input=given)
     assert json.loads(out) == {"version": 2, "address": f"unix://{path}", "protocol": "ttrpc"}
     assert (bundle / "address").read_text() == f"unix://{path}"
+
+
+def test_server_that_nobody_knows_of(commands):
+    """Its daemon was killed before the first request, and has removed the bundle since."""
+    bundle, path = commands.bundle("c1"), commands.socket("c1")
+    commands.start("c1", bundle)
+    assert commands.server() and path.exists()
+    shutil.rmtree(bundle)
+    eventually(lambda: not commands.processes() and not path.exists(), "it has ended, and its socket is gone")
 
 
 def test_start_for_2_3(commands, api, params):
