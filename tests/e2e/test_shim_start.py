@@ -3,8 +3,8 @@
 
 import json
 import os
-import shutil
 import random
+import shutil
 import signal
 import stat
 import subprocess
