@@ -20,7 +20,7 @@
 #include "client/client.h"
 
 struct cli_opts { /* in front of the verb */
-	bool is_version, is_debug;
+	bool is_version;
 	const char *address, *ns;
 };
 

@@ -94,7 +94,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_attach = {
 	.name = "attach",
 	.aliases = "container attach",
-	.args = "<container>",
+	.args = "CONTAINER",
 	.summary = "Be with the first process of a running container",
 	.opts = options,
 	.min_args = 1,

@@ -96,7 +96,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_commit = {
 	.name = "commit",
 	.aliases = "container commit",
-	.args = "<container> [repository[:tag]]",
+	.args = "CONTAINER [REPOSITORY[:TAG]]",
 	.summary = "Make an image of what a container has become",
 	.text = "The image has the container's layers and one more, and runs what the container "
 		"runs, in its environment. What is mounted into the container is not part of it.",

@@ -205,7 +205,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_cp = {
 	.name = "cp",
 	.aliases = "container cp",
-	.args = "<source> <target>",
+	.args = "SOURCE TARGET",
 	.args_text =
 		"One of the two is in a container, as container:path; the container need not run.",
 	.summary = "Copy files between a container and the host",

@@ -190,7 +190,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_diff = {
 	.name = "diff",
 	.aliases = "container diff",
-	.args = "<container>",
+	.args = "CONTAINER",
 	.summary = "Show which files a container has added (A), changed (C), deleted (D)",
 	.opts = dv_opt_none,
 	.min_args = 1,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* davit inspect: whatever has the name. */
+/* davit inspect: whatever has the name; davit container inspect. */
 
 #include "container-json.h"
 #include "inspect-image.h"
@@ -68,22 +68,34 @@ static struct dv_err *check_type(const char *type)
 	return dv_err_new(DV_INVALID, "--type %s: there is no such type", type);
 }
 
-static struct dv_err *run(void *program, const void *opts, char **args, int *ret_status)
+static struct dv_err *inspect(struct cli *cli, const char *format, const char *type, char **args,
+			      int *ret_status)
 {
 	DV_CLEANUP(cli_inspect_freep) struct cli_inspect *out = NULL;
-	const struct inspect_opts *o = opts;
-	struct cli *cli = program;
-	struct inspection in = { .type = o->type && *o->type ? o->type : NULL };
-	struct dv_err *e;
+	struct inspection in = { .type = type && *type ? type : NULL };
+	struct dv_err *e = check_type(in.type);
 
-	e = check_type(in.type);
 	if (!e)
-		e = cli_inspect_new(cli, o->format, &out);
+		e = cli_inspect_new(cli, format, &out);
 	if (e)
 		return e;
 	in.out = out;
 	cli_each(cli, &in, args, inspect_one, ret_status);
 	return cli_inspect_print(out);
+}
+
+static struct dv_err *run(void *program, const void *opts, char **args, int *ret_status)
+{
+	const struct inspect_opts *o = opts;
+
+	return inspect(program, o->format, o->type, args, ret_status);
+}
+
+static struct dv_err *run_container(void *program, const void *opts, char **args, int *ret_status)
+{
+	const struct inspect_opts *o = opts;
+
+	return inspect(program, o->format, "container", args, ret_status);
 }
 
 static const struct dv_opt options[] = {
@@ -106,4 +118,21 @@ const struct dv_opt_verb cli_verb_inspect = {
 	.max_args = -1,
 	.stop_after = -1,
 	.run = run,
+};
+
+static const struct dv_opt container_options[] = {
+	CLI_OPT_INSPECT_FORMAT(offsetof(struct inspect_opts, format)),
+	DV_OPT_END,
+};
+
+const struct dv_opt_verb cli_verb_container_inspect = {
+	.name = "container inspect",
+	.args = "CONTAINER [CONTAINER...]",
+	.summary = "Show all there is to know about containers",
+	.opts = container_options,
+	.opts_size = sizeof(struct inspect_opts),
+	.min_args = 1,
+	.max_args = -1,
+	.stop_after = -1,
+	.run = run_container,
 };

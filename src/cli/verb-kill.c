@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* davit kill. */
 
-#include <signal.h>
 #include <stddef.h>
 
-#include "client/stop.h"
+#include "client/task.h"
 #include "containers.h"
 
 struct kill_opts {
@@ -33,7 +32,7 @@ static struct dv_err *kill_one(struct cli *cli, const void *opts, const char *re
 		e = dv_err_new(DV_PRECONDITION, "it is not running (%s)",
 			       client_state_name(r.state));
 	if (!e)
-		e = client_kill(cli->client, r.container->id, o->signo, o->signo == SIGKILL);
+		e = client_task_kill(cli->client, r.container->id, NULL, o->signo);
 	return e ? dv_err_wrap(e, "cannot kill %s", ref) : cli_done(ref);
 }
 
@@ -50,7 +49,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_kill = {
 	.name = "kill",
 	.aliases = "container kill",
-	.args = "<container>...",
+	.args = "CONTAINER [CONTAINER...]",
 	.summary = "Send a signal to running containers, without waiting",
 	.opts = options,
 	.min_args = 1,

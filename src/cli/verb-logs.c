@@ -4,10 +4,9 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#include "api/containerd/tasks.pb-c.h"
 #include "base/clock.h"
 #include "client/container.h"
-#include "client/services.h"
+#include "client/task.h"
 #include "containers.h"
 #include "log-reader.h"
 
@@ -121,20 +120,12 @@ static struct dv_err *look(struct cli *cli, const char *id, bool *ret_has_task)
 	return e;
 }
 
-static struct client_pending *start_wait(struct cli *cli, const char *id)
-{
-	Containerd__Services__Tasks__V1__WaitRequest r =
-		CONTAINERD__SERVICES__TASKS__V1__WAIT_REQUEST__INIT;
-
-	r.container_id = (char *)id;
-	return client_start(cli->client, CLIENT_TASKS("Wait", &r), NULL, NULL);
-}
-
 /* Whatever happens turns the loop: a change in the directory, the end of the container. */
 static struct dv_err *read_to_the_end(struct cli *cli, struct log_reader *reader, const char *id,
 				      uv_timer_t *tick)
 {
-	DV_CLEANUP(client_pending_freep) struct client_pending *wait = start_wait(cli, id);
+	DV_CLEANUP(client_pending_freep)
+	struct client_pending *wait = client_task_wait_start(cli->client, id, NULL, NULL, NULL);
 	uv_loop_t *loop = client_loop(cli->client);
 	bool has_task = true;
 	struct dv_err *e;
@@ -224,7 +215,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_logs = {
 	.name = "logs",
 	.aliases = "container logs",
-	.args = "<container>",
+	.args = "CONTAINER",
 	.summary = "Show what a container has written",
 	.opts = options,
 	.min_args = 1,

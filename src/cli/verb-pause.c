@@ -56,7 +56,7 @@ static struct dv_err *run_unpause(void *program, const void *opts, char **args, 
 const struct dv_opt_verb cli_verb_pause = {
 	.name = "pause",
 	.aliases = "container pause",
-	.args = "<container>...",
+	.args = "CONTAINER [CONTAINER...]",
 	.summary = "Freeze all processes of containers",
 	.opts = dv_opt_none,
 	.min_args = 1,
@@ -68,7 +68,7 @@ const struct dv_opt_verb cli_verb_pause = {
 const struct dv_opt_verb cli_verb_unpause = {
 	.name = "unpause",
 	.aliases = "container unpause",
-	.args = "<container>...",
+	.args = "CONTAINER [CONTAINER...]",
 	.summary = "Let frozen containers go on",
 	.opts = dv_opt_none,
 	.min_args = 1,

@@ -44,7 +44,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_rename = {
 	.name = "rename",
 	.aliases = "container rename",
-	.args = "<container> <name>",
+	.args = "CONTAINER NEW_NAME",
 	.summary = "Give a container another name",
 	.opts = dv_opt_none,
 	.min_args = 2,

@@ -3,10 +3,9 @@
 
 #include <stddef.h>
 
-#include "api/containerd/tasks.pb-c.h"
 #include "client/container.h"
-#include "client/services.h"
 #include "client/stop.h"
+#include "client/task.h"
 #include "containers.h"
 
 struct rm_opts {
@@ -28,20 +27,6 @@ static const struct dv_opt options[] = {
 	DV_OPT_END,
 };
 
-/* One that was never started, or whose end nobody has recorded, has a task still. */
-static struct dv_err *delete_task(struct cli *cli, const struct client_record *r)
-{
-	Containerd__Services__Tasks__V1__DeleteTaskRequest req =
-		CONTAINERD__SERVICES__TASKS__V1__DELETE_TASK_REQUEST__INIT;
-	struct dv_err *e;
-
-	if (!r->has_task)
-		return NULL;
-	req.container_id = r->container->id;
-	e = client_call(cli->client, CLIENT_TASKS("Delete", &req), NULL, NULL);
-	return e && dv_err_code(e) == DV_NOT_FOUND ? dv_err_free(e) : e;
-}
-
 static struct dv_err *remove_record(struct cli *cli, const struct rm_opts *o, const char *ref,
 				    const struct client_record *r)
 {
@@ -56,8 +41,9 @@ static struct dv_err *remove_record(struct cli *cli, const struct rm_opts *o, co
 		}
 		e = client_stop_finish(client_stop_begin(cli->client, r, &kill));
 	}
-	if (!e)
-		e = delete_task(cli, r);
+	/* One that was never started, or whose end nobody has recorded, has a task still. */
+	if (!e && r->has_task)
+		e = client_task_delete(cli->client, r->container->id, NULL);
 	return e ? e : client_container_remove(cli->client, r);
 }
 
@@ -85,7 +71,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_rm = {
 	.name = "rm",
 	.aliases = "container rm",
-	.args = "<container>...",
+	.args = "CONTAINER [CONTAINER...]",
 	.summary = "Remove containers",
 	.opts = options,
 	.min_args = 1,

@@ -96,15 +96,10 @@ static struct dv_err *start_one(struct cli *cli, const char *ref)
 
 static struct dv_err *start_each(struct cli *cli, const void *ctx, const char *ref)
 {
-	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf out = DV_STRBUF_INIT;
-	struct dv_err *e;
+	struct dv_err *e = start_one(cli, ref);
 
 	(void)ctx;
-	e = start_one(cli, ref);
-	if (e)
-		return dv_err_wrap(e, "cannot start %s", ref);
-	dv_strbuf_addf(&out, "%s\n", ref);
-	return cli_print(&out);
+	return e ? dv_err_wrap(e, "cannot start %s", ref) : cli_done(ref);
 }
 
 static struct dv_err *start_attached(struct cli *cli, const struct start_opts *o, const char *ref,
@@ -168,9 +163,9 @@ static struct dv_err *restart_each(struct cli *cli, const void *ctx, const char 
 
 	if (o->timeout.is_set)
 		how.timeout_ns = o->timeout.value * SECOND;
-	if (o->signal && !dv_signal_parse(o->signal, &how.signo))
-		return dv_err_new(DV_INVALID, "\"%.50s\" is not a signal", o->signal);
-	e = cli_client(cli, &c);
+	e = cli_signal(o->signal, &how.signo);
+	if (!e)
+		e = cli_client(cli, &c);
 	if (!e)
 		e = cli_container(cli, ref, &r);
 	if (!e && client_record_label(&r, CLIENT_LABEL_REMOVE))

@@ -260,7 +260,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_stats = {
 	.name = "stats",
 	.aliases = "container stats",
-	.args = "[container]...",
+	.args = "[CONTAINER...]",
 	.summary = "Show what running containers use of the machine, every second",
 	.opts = options,
 	.max_args = -1,

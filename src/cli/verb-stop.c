@@ -69,7 +69,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_stop = {
 	.name = "stop",
 	.aliases = "container stop",
-	.args = "<container>...",
+	.args = "CONTAINER [CONTAINER...]",
 	.summary = "Stop running containers: a signal, a while, SIGKILL",
 	.opts = options,
 	.min_args = 1,

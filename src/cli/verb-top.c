@@ -143,7 +143,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_top = {
 	.name = "top",
 	.aliases = "container top",
-	.args = "<container> [option of ps]...",
+	.args = "CONTAINER [OPTION_OF_PS...]",
 	.summary = "List the processes of a container, as the host's ps shows them",
 	.opts = dv_opt_none,
 	.min_args = 1,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* davit wait: prints exit statuses, in the order of the arguments. */
 
-#include "api/containerd/tasks.pb-c.h"
-#include "client/services.h"
+#include "client/task.h"
 #include "containers.h"
 
 /* Of one that ended before we asked, davitd has written the status down. */
@@ -18,26 +17,22 @@ static struct dv_err *recorded(struct cli *cli, const char *ref, uint32_t *ret)
 
 static struct dv_err *wait_one(struct cli *cli, const void *opts, const char *ref)
 {
-	const Containerd__Services__Tasks__V1__WaitResponse *reply = NULL;
-	Containerd__Services__Tasks__V1__WaitRequest r =
-		CONTAINERD__SERVICES__TASKS__V1__WAIT_REQUEST__INIT;
 	DV_CLEANUP(dv_strbuf_fini) struct dv_strbuf out = DV_STRBUF_INIT;
-	struct client_record record;
+	struct client_record r;
 	uint32_t status = 0;
-	struct dv_err *e = cli_container(cli, ref, &record);
+	struct dv_err *e = cli_container(cli, ref, &r);
 
 	(void)opts;
-	if (!e && record.has_task && record.state != CLIENT_EXITED) {
-		r.container_id = record.container->id;
-		e = client_call(cli->client, CLIENT_TASKS("Wait", &r), &cli->arena, &reply);
-		if (!e) {
-			status = reply->exit_status;
-		} else if (dv_err_code(e) == DV_NOT_FOUND) {
+	if (!e && r.has_task && r.state != CLIENT_EXITED) {
+		e = client_task_wait_finish(
+			client_task_wait_start(cli->client, r.container->id, NULL, NULL, NULL),
+			&status);
+		if (e && dv_err_code(e) == DV_NOT_FOUND) {
 			dv_err_free(e);
 			e = recorded(cli, ref, &status);
 		}
 	} else if (!e) {
-		status = record.exit.status;
+		status = r.exit.status;
 	}
 	if (e)
 		return dv_err_wrap(e, "cannot wait for %s", ref);
@@ -54,7 +49,7 @@ static struct dv_err *run(void *program, const void *opts, char **args, int *ret
 const struct dv_opt_verb cli_verb_wait = {
 	.name = "wait",
 	.aliases = "container wait",
-	.args = "<container>...",
+	.args = "CONTAINER [CONTAINER...]",
 	.summary = "Wait until containers end, and print their exit statuses",
 	.opts = dv_opt_none,
 	.min_args = 1,

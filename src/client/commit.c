@@ -11,7 +11,6 @@
 
 #include "api/containerd/content.pb-c.h"
 #include "api/containerd/diff.pb-c.h"
-#include "api/containerd/images.pb-c.h"
 #include "api/containerd/snapshots.pb-c.h"
 #include "api/containerd/tasks.pb-c.h"
 #include "client-private.h"
@@ -263,37 +262,6 @@ static struct dv_err *write_manifest(struct commit *m, struct client_image *ret,
 	return NULL;
 }
 
-/* ---- the name --------------------------------------------------------------------------------- */
-
-static struct dv_err *name_image(struct commit *m, const struct client_image *image, int64_t size)
-{
-	Containerd__Services__Images__V1__CreateImageRequest create =
-		CONTAINERD__SERVICES__IMAGES__V1__CREATE_IMAGE_REQUEST__INIT;
-	Containerd__Services__Images__V1__UpdateImageRequest update =
-		CONTAINERD__SERVICES__IMAGES__V1__UPDATE_IMAGE_REQUEST__INIT;
-	Containerd__Services__Images__V1__Image msg = CONTAINERD__SERVICES__IMAGES__V1__IMAGE__INIT;
-	Containerd__Types__Descriptor target = CONTAINERD__TYPES__DESCRIPTOR__INIT;
-	Google__Protobuf__FieldMask mask = GOOGLE__PROTOBUF__FIELD_MASK__INIT;
-	char *path = (char *)"target";
-	struct dv_err *e;
-
-	target.media_type = (char *)commit_media_type(m, SPEC_MEDIA_MANIFEST);
-	target.digest = (char *)image->digest;
-	target.size = size;
-	msg.name = (char *)image->name;
-	msg.target = &target;
-	create.image = update.image = &msg;
-	mask.paths = &path;
-	mask.n_paths = 1;
-	update.update_mask = &mask;
-	e = call(m, *CLIENT_IMAGES("Create", &create), NULL);
-	if (e && dv_err_code(e) == DV_EXISTS) {
-		dv_err_free(e);
-		e = call(m, *CLIENT_IMAGES("Update", &update), NULL);
-	}
-	return dv_err_wrap(e, "name it %s", msg.name);
-}
-
 /* ---- the whole -------------------------------------------------------------------------------- */
 
 static struct dv_err *make(struct commit *m, const char **ret_digest)
@@ -313,7 +281,11 @@ static struct dv_err *make(struct commit *m, const char **ret_digest)
 		image.name = dv_arena_printf(m->arena, "<none>@%s", image.digest);
 	e = client_image_unpack(m->c, &image, m->r->container->snapshotter, m->lease, m->arena);
 	if (!e)
-		e = name_image(m, &image, size);
+		e = client_image_put(
+			m->c, image.name,
+			&(struct client_image_target){ commit_media_type(m, SPEC_MEDIA_MANIFEST),
+						       image.digest, size },
+			m->lease);
 	if (!e)
 		*ret_digest = image.digest;
 	return e;

@@ -4,48 +4,13 @@
  * directory of ours for a moment, and from then on a descriptor, which nobody finds by a path.
  */
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 
+#include "client/root.h"
 #include "container-private.h"
-#include "host/fs-mount.h"
 #include "sys/file.h"
 
 #define PLACE "rootfs"
-
-static struct dv_err *open_mounted(struct making *m, const char *place, int *ret)
-{
-	const struct client_startable *out = &m->out->start;
-	struct host_fs_mount *mounts =
-		dv_arena_new_n(m->arena, struct host_fs_mount, out->n_mounts + 1);
-	struct dv_err *e;
-	int fd;
-
-	for (size_t i = 0; i < out->n_mounts; i++) {
-		const Containerd__Types__Mount *from = out->mounts[i];
-
-		mounts[i] = (struct host_fs_mount){
-			.type = from->type,
-			.source = from->source,
-			.target = from->target,
-			.options = (const char *const *)from->options,
-			.n_options = from->n_options,
-		};
-	}
-	e = host_fs_mount(place, mounts, out->n_mounts);
-	if (e)
-		return e;
-	fd = sys_openat(AT_FDCWD, place, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-	e = host_fs_unmount(place);
-	if (!e && fd < 0)
-		e = dv_err_sys(fd, "open %s", place);
-	if (e)
-		sys_close(fd);
-	else
-		*ret = fd;
-	return e;
-}
 
 static struct dv_err *open_root(struct making *m, int *ret)
 {
@@ -64,7 +29,7 @@ static struct dv_err *open_root(struct making *m, int *ret)
 	if (r < 0)
 		return dv_err_sys(r, "make a directory in %s", m->out->start.data_dir);
 	place = dv_arena_printf(m->arena, "%s/" PLACE, m->out->start.data_dir);
-	e = open_mounted(m, place, ret);
+	e = client_mounts_open(place, m->out->start.mounts, m->out->start.n_mounts, m->arena, ret);
 	(void)sys_unlinkat(m->dir, PLACE, AT_REMOVEDIR);
 	return e;
 }

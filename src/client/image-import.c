@@ -13,7 +13,6 @@
 
 #include "api/containerd/content.pb-c.h"
 #include "api/containerd/diff.pb-c.h"
-#include "api/containerd/images.pb-c.h"
 #include "api/davit/system.pb-c.h"
 #include "base/clock.h"
 #include "client/content.h"
@@ -345,31 +344,7 @@ static struct dv_err *unpack(struct importing *m)
 	return e ? e : client_image_unpack(m->c, &image, snapshotter, m->lease, m->arena);
 }
 
-/* ---- the name ------------------------------------------------------------------------------------------- */
-
-static struct dv_err *put_image(struct importing *m, const char *name, const char *digest)
-{
-	Containerd__Services__Images__V1__CreateImageRequest create =
-		CONTAINERD__SERVICES__IMAGES__V1__CREATE_IMAGE_REQUEST__INIT;
-	Containerd__Services__Images__V1__UpdateImageRequest update =
-		CONTAINERD__SERVICES__IMAGES__V1__UPDATE_IMAGE_REQUEST__INIT;
-	Containerd__Services__Images__V1__Image image =
-		CONTAINERD__SERVICES__IMAGES__V1__IMAGE__INIT;
-	Containerd__Types__Descriptor target = CONTAINERD__TYPES__DESCRIPTOR__INIT;
-	struct dv_err *e;
-
-	target.media_type = (char *)MANIFEST_TYPE;
-	target.digest = (char *)digest;
-	target.size = (int64_t)m->manifest_size;
-	image.name = (char *)name;
-	image.target = &target;
-	create.image = update.image = &image;
-	e = client_call(m->c, CLIENT_IMAGES("Create", &create), NULL, NULL);
-	if (!e || dv_err_code(e) != DV_EXISTS)
-		return e;
-	dv_err_free(e);
-	return client_call(m->c, CLIENT_IMAGES("Update", &update), NULL, NULL);
-}
+/* ---- the whole -------------------------------------------------------------------------------------------- */
 
 static struct dv_err *make(struct importing *m, struct client_imported *ret)
 {
@@ -390,7 +365,10 @@ static struct dv_err *make(struct importing *m, struct client_imported *ret)
 	ret->name = m->im->name ? dv_arena_strdup(m->arena, m->im->name)
 				: dv_arena_printf(m->arena, "import@%s", digest);
 	ret->id = m->config.digest;
-	return put_image(m, ret->name, digest);
+	return client_image_put(
+		m->c, ret->name,
+		&(struct client_image_target){ MANIFEST_TYPE, digest, (int64_t)m->manifest_size },
+		m->lease);
 }
 
 struct dv_err *client_import_rootfs(struct client *c, const struct client_import *im,

@@ -228,3 +228,37 @@ const char *client_image_chain(const struct client_image *image, size_t n, struc
 	spec_image_chain_id(image->config->diff_ids, n, &chain);
 	return dv_arena_strdup(arena, dv_digest_str(&chain, text));
 }
+
+struct dv_err *client_image_put(struct client *c, const char *name,
+				const struct client_image_target *target, const char *lease)
+{
+	Containerd__Services__Images__V1__CreateImageRequest create =
+		CONTAINERD__SERVICES__IMAGES__V1__CREATE_IMAGE_REQUEST__INIT;
+	Containerd__Services__Images__V1__UpdateImageRequest update =
+		CONTAINERD__SERVICES__IMAGES__V1__UPDATE_IMAGE_REQUEST__INIT;
+	Containerd__Services__Images__V1__Image msg = CONTAINERD__SERVICES__IMAGES__V1__IMAGE__INIT;
+	Containerd__Types__Descriptor d = CONTAINERD__TYPES__DESCRIPTOR__INIT;
+	Google__Protobuf__FieldMask mask = GOOGLE__PROTOBUF__FIELD_MASK__INIT;
+	struct client_request r = *CLIENT_IMAGES("Create", &create);
+	char *path = (char *)"target";
+	struct dv_err *e;
+
+	d.media_type = (char *)target->media_type;
+	d.digest = (char *)target->digest;
+	d.size = target->size;
+	msg.name = (char *)name;
+	msg.target = &d;
+	mask.paths = &path;
+	mask.n_paths = 1;
+	create.image = update.image = &msg;
+	update.update_mask = &mask;
+	r.lease = lease;
+	e = client_call(c, &r, NULL, NULL);
+	if (e && dv_err_code(e) == DV_EXISTS) {
+		dv_err_free(e);
+		r = *CLIENT_IMAGES("Update", &update);
+		r.lease = lease;
+		e = client_call(c, &r, NULL, NULL);
+	}
+	return dv_err_wrap(e, "name it %s", name);
+}

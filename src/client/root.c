@@ -60,51 +60,49 @@ struct dv_err *client_root_mounts(struct client *c, const struct client_record *
 	return NULL;
 }
 
-/* Mounted on a directory of ours for a moment; from then on nobody finds it by a path. */
-static struct dv_err *open_mounted(const struct host_fs_mount *mounts, size_t n, int *ret_fd)
+struct dv_err *client_mounts_open(const char *place, Containerd__Types__Mount *const *mounts,
+				  size_t n, struct dv_arena *arena, int *ret_fd)
 {
-	char place[] = P_tmpdir "/davit-root-XXXXXX";
+	struct host_fs_mount *to = dv_arena_new_n(arena, struct host_fs_mount, n);
+	DV_CLEANUP(sys_closep) int fd = -1;
 	struct dv_err *e;
-	int fd;
 
-	if (!mkdtemp(place))
-		return dv_err_sys(-errno, "make a directory in %s", P_tmpdir);
-	e = host_fs_mount(place, mounts, n);
-	if (!e) {
-		fd = sys_openat(AT_FDCWD, place, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-		e = host_fs_unmount(place);
-		if (!e && fd < 0)
-			e = dv_err_sys(fd, "open %s", place);
-		if (e)
-			sys_close(fd);
-		else
-			*ret_fd = fd;
-	}
-	(void)sys_unlinkat(AT_FDCWD, place, AT_REMOVEDIR);
+	for (size_t i = 0; i < n; i++)
+		to[i] = (struct host_fs_mount){
+			.type = mounts[i]->type,
+			.source = mounts[i]->source,
+			.target = mounts[i]->target,
+			.options = (const char *const *)mounts[i]->options,
+			.n_options = mounts[i]->n_options,
+		};
+	e = host_fs_mount(place, to, n);
+	if (e)
+		return e;
+	fd = sys_openat(AT_FDCWD, place, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	e = host_fs_unmount(place);
+	if (!e && fd < 0)
+		e = dv_err_sys(fd, "open %s", place);
+	if (!e)
+		*ret_fd = dv_steal_fd(&fd);
 	return e;
 }
 
 static struct dv_err *open_snapshot(struct client *c, const struct client_record *r,
 				    struct dv_arena *arena, int *ret_fd)
 {
-	Containerd__Types__Mount **from = NULL;
-	struct host_fs_mount *mounts;
+	char place[] = P_tmpdir "/davit-root-XXXXXX";
+	Containerd__Types__Mount **mounts = NULL;
 	struct dv_err *e;
 	size_t n = 0;
 
-	e = client_root_mounts(c, r, arena, &from, &n);
+	e = client_root_mounts(c, r, arena, &mounts, &n);
 	if (e)
 		return e;
-	mounts = dv_arena_new_n(arena, struct host_fs_mount, n);
-	for (size_t i = 0; i < n; i++)
-		mounts[i] = (struct host_fs_mount){
-			.type = from[i]->type,
-			.source = from[i]->source,
-			.target = from[i]->target,
-			.options = (const char *const *)from[i]->options,
-			.n_options = from[i]->n_options,
-		};
-	return open_mounted(mounts, n, ret_fd);
+	if (!mkdtemp(place))
+		return dv_err_sys(-errno, "make a directory in %s", P_tmpdir);
+	e = client_mounts_open(place, mounts, n, arena, ret_fd);
+	(void)sys_unlinkat(AT_FDCWD, place, AT_REMOVEDIR);
+	return e;
 }
 
 struct dv_err *client_root_open(struct client *c, const struct client_record *r,

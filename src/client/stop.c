@@ -15,6 +15,7 @@
 #include "client-private.h"
 #include "client/container.h"
 #include "client/services.h"
+#include "client/task.h"
 
 #define SECOND 1000000000LL
 
@@ -29,22 +30,6 @@ struct client_stopping {
 	bool is_killed, is_late;
 	struct dv_err *e;
 };
-
-static struct client_pending *kill_start(struct client *c, const char *id, int signo, bool all)
-{
-	Containerd__Services__Tasks__V1__KillRequest r =
-		CONTAINERD__SERVICES__TASKS__V1__KILL_REQUEST__INIT;
-
-	r.container_id = (char *)id;
-	r.signal = (uint32_t)signo;
-	r.all = all;
-	return client_start(c, CLIENT_TASKS("Kill", &r), NULL, NULL);
-}
-
-struct dv_err *client_kill(struct client *c, const char *id, int signo, bool all)
-{
-	return client_pending_finish(kill_start(c, id, signo, all), NULL, NULL);
-}
 
 /* ---- what the container says of it ---------------------------------------------------------------- */
 
@@ -82,7 +67,7 @@ static void on_timer(uv_timer_t *timer)
 		return;
 	}
 	s->is_killed = true;
-	s->kill = kill_start(s->client, s->record->container->id, SIGKILL, true);
+	s->kill = client_task_kill_start(s->client, s->record->container->id, NULL, SIGKILL);
 	(void)uv_timer_start(timer, on_timer, LAST_S * 1000, 0);
 }
 
@@ -92,15 +77,6 @@ static void set_timer(struct client_stopping *s, int64_t timeout_ns)
 	(void)uv_timer_init(client_loop(s->client), s->timer);
 	s->timer->data = s;
 	(void)uv_timer_start(s->timer, on_timer, (uint64_t)(timeout_ns / 1000000), 0);
-}
-
-static void begin_wait(struct client_stopping *s)
-{
-	Containerd__Services__Tasks__V1__WaitRequest r =
-		CONTAINERD__SERVICES__TASKS__V1__WAIT_REQUEST__INIT;
-
-	r.container_id = s->record->container->id;
-	s->wait = client_start(s->client, CLIENT_TASKS("Wait", &r), NULL, NULL);
 }
 
 /* Frozen processes take no signal. */
@@ -130,10 +106,10 @@ struct client_stopping *client_stop_begin(struct client *c, const struct client_
 	s->record = record;
 	if (record->state != CLIENT_RUNNING && record->state != CLIENT_PAUSED)
 		return s;
-	begin_wait(s);
+	s->wait = client_task_wait_start(c, record->container->id, NULL, NULL, NULL);
 	if (timeout_ns == 0)
 		signo = SIGKILL;
-	s->e = client_kill(c, record->container->id, signo, signo == SIGKILL);
+	s->e = client_task_kill(c, record->container->id, NULL, signo);
 	if (s->e && is_gone(s->e))
 		s->e = dv_err_free(s->e);
 	s->is_killed = signo == SIGKILL;

@@ -3,6 +3,7 @@
 
 #include "client/task.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "api/containerd/tasks.pb-c.h"
@@ -88,6 +89,8 @@ struct client_pending *client_task_kill_start(struct client *c, const char *id, 
 	r.container_id = (char *)id;
 	r.exec_id = or_empty(exec_id);
 	r.signal = (uint32_t)signo;
+	/* Without the first process of a pid namespace that it shares the others would go on. */
+	r.all = signo == SIGKILL && !*r.exec_id;
 	return client_start(c, CLIENT_TASKS("Kill", &r), NULL, NULL);
 }
 

@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/mem.h"
 #include "sys/process.h"
+#include "sys/sock.h"
 #include "wire.h"
 
 enum { LAST_MS = 1000 };
@@ -24,6 +26,33 @@ struct dv_err *image_child_died(int pidfd, const char *who)
 	if (si.si_code == CLD_EXITED)
 		return dv_err_new(DV_INTERNAL, "%s ended with status %d", who, si.si_status);
 	return dv_err_new(DV_INTERNAL, "%s was killed by signal %d", who, si.si_status);
+}
+
+struct dv_err *image_child_hear(int socket, int pidfd, const char *who, struct unpack_msg *ret,
+				int *ret_fd, bool *ret_is_last)
+{
+	ssize_t n = sys_recv_fd(socket, ret, sizeof(*ret), ret_fd);
+
+	if (n < 0)
+		return dv_err_sys((int)n, "hear from %s", who);
+	if (n == 0)
+		return image_child_died(pidfd, who);
+	if (n != (ssize_t)sizeof(*ret))
+		return dv_err_new(DV_INTERNAL, "%s talks nonsense", who);
+	ret->text[sizeof(ret->text) - 1] = '\0';
+	*ret_is_last = ret->kind == UNPACK_DONE || ret->kind == UNPACK_FAILED;
+	return NULL;
+}
+
+struct dv_err *image_child_answer(int socket, const char *who, struct unpack_msg *io, int code)
+{
+	int r;
+
+	io->kind = UNPACK_RESULT;
+	io->code = code;
+	/* One that waits for each answer always has room. */
+	r = (int)sys_send(socket, io, sizeof(*io), MSG_DONTWAIT | MSG_NOSIGNAL);
+	return r < 0 ? dv_err_sys(r, "answer %s", who) : NULL;
 }
 
 void image_child_end(int pidfd)

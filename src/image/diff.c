@@ -67,26 +67,16 @@ static int is_opaque(const struct packer *p, int dir)
 
 static struct dv_err *one_message(struct packer *p)
 {
+	static const char who[] = "the packer";
 	DV_CLEANUP(sys_closep) int fd = -1;
-	struct unpack_msg *m = &p->msg;
-	ssize_t n = sys_recv_fd(p->socket, m, sizeof(*m), &fd);
-	int r;
+	bool may_ask;
+	struct dv_err *e;
 
-	if (n < 0)
-		return dv_err_sys((int)n, "hear from the packer");
-	if (n == 0)
-		return image_child_died(p->pidfd, "the packer");
-	if (n != (ssize_t)sizeof(*m))
-		return dv_err_new(DV_INTERNAL, "the packer talks nonsense");
-	m->text[sizeof(m->text) - 1] = '\0';
-	p->has_verdict = m->kind == UNPACK_DONE || m->kind == UNPACK_FAILED;
-	if (p->has_verdict)
-		return NULL;
-	m->code = m->kind == UNPACK_IS_OPAQUE && p->is_upper ? is_opaque(p, fd) : -EPROTO;
-	m->kind = UNPACK_RESULT;
-	/* One that waits for each answer always has room. */
-	r = (int)sys_send(p->socket, m, sizeof(*m), MSG_DONTWAIT | MSG_NOSIGNAL);
-	return r < 0 ? dv_err_sys(r, "answer the packer") : NULL;
+	e = image_child_hear(p->socket, p->pidfd, who, &p->msg, &fd, &p->has_verdict);
+	if (e || p->has_verdict)
+		return e;
+	may_ask = p->msg.kind == UNPACK_IS_OPAQUE && p->is_upper;
+	return image_child_answer(p->socket, who, &p->msg, may_ask ? is_opaque(p, fd) : -EPROTO);
 }
 
 /* ---- the conversation ----------------------------------------------------------------------------------- */

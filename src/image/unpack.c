@@ -147,27 +147,14 @@ static int serve(struct parent *p, int fd)
 /* *ret_end: it was the last one, and p->msg has it. */
 static struct dv_err *one_message(struct parent *p, bool *ret_end)
 {
+	static const char who[] = "the unpacker";
 	DV_CLEANUP(sys_closep) int fd = -1;
-	struct unpack_msg *m = &p->msg;
-	ssize_t n = sys_recv_fd(p->socket, m, sizeof(*m), &fd);
-	int r;
+	struct dv_err *e;
 
-	if (n < 0)
-		return dv_err_sys((int)n, "hear from the unpacker");
-	if (n == 0)
-		return image_child_died(p->pidfd, "the unpacker");
-	if (n != (ssize_t)sizeof(*m))
-		return dv_err_new(DV_INTERNAL, "the unpacker talks nonsense");
-	m->text[sizeof(m->text) - 1] = '\0';
-	*ret_end = m->kind == UNPACK_DONE || m->kind == UNPACK_FAILED;
-	if (*ret_end)
-		return NULL;
-	r = serve(p, fd);
-	m->kind = UNPACK_RESULT;
-	m->code = r;
-	/* One that waits for each answer always has room. */
-	r = (int)sys_send(p->socket, m, sizeof(*m), MSG_DONTWAIT);
-	return r < 0 ? dv_err_sys(r, "answer the unpacker") : NULL;
+	e = image_child_hear(p->socket, p->pidfd, who, &p->msg, &fd, ret_end);
+	if (e || *ret_end)
+		return e;
+	return image_child_answer(p->socket, who, &p->msg, serve(p, fd));
 }
 
 static struct dv_err *converse(struct parent *p)

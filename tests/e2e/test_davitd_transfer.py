@@ -14,7 +14,7 @@ import pytest
 
 from harness import image
 from harness.grpc_client import fails
-from harness.transfer import Progress, load, transfer
+from harness.transfer import Progress, Sender, load, transfer
 from harness.wait import eventually
 
 pytestmark = pytest.mark.davit    # Debian's containerd has no such service
@@ -266,9 +266,8 @@ def test_refused(client, make, said):
     nothing_stays(client)
 
 
-def test_client_goes_away(client, busybox, store_daemon):
-    """In the middle of the archive: the call ends, and nothing stays."""
-    from harness.transfer import Sender
+def test_archive_that_ends_in_the_middle(client, busybox, store_daemon):
+    """The call ends, and nothing stays."""
     sender = Sender(client, busybox[:len(busybox) // 2 // 512 * 512])
     with fails("CANCELLED", "INVALID_ARGUMENT"):
         transfer(client, ("ImageImportStream", {"stream": sender.name_of_stream}), ("ImageStore", {"name": "x"}))

@@ -137,8 +137,11 @@ static void add_machine(struct informing *inf)
 static void add_snapshotters(struct informing *inf)
 {
 	TYPE(InfoResponse) *r = &inf->reply;
+	const char *first = snapshots_default(inf->c.d->snapshots);
 	struct snapshot_driver_info info;
 
+	if (first)
+		r->default_snapshotter = (char *)first;
 	r->snapshotters = dv_arena_new_n(inf->c.arena, TYPE(Snapshotter) *, SNAPSHOTTERS_MAX);
 	for (size_t i = 0; i < SNAPSHOTTERS_MAX; i++) {
 		TYPE(Snapshotter) * s;
@@ -150,8 +153,6 @@ static void add_snapshotters(struct informing *inf)
 		s->name = (char *)info.name;
 		if (info.problem)
 			s->problem = (char *)info.problem;
-		else if (!*r->default_snapshotter)
-			r->default_snapshotter = s->name;
 		r->snapshotters[r->n_snapshotters++] = s;
 	}
 }

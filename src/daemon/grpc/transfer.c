@@ -211,29 +211,19 @@ struct dv_err *transfer_platforms(struct transfer *t, Containerd__Types__Platfor
 	return e;
 }
 
-/* The first that this machine has, which is the one that clients are told of. */
-static const char *default_snapshotter(struct daemon *d)
-{
-	struct snapshot_driver_info info;
-
-	for (size_t i = 0; snapshots_driver_info(d->snapshots, i, &info); i++) {
-		if (!info.problem)
-			return info.name;
-	}
-	return "";
-}
-
 static struct dv_err *unpack_one(struct transfer *t,
 				 const Containerd__Types__Transfer__UnpackConfiguration *how,
 				 const struct image_graph *g)
 {
 	const char *snapshotter =
-		*how->snapshotter ? how->snapshotter : default_snapshotter(t->c->d);
+		*how->snapshotter ? how->snapshotter : snapshots_default(t->c->d->snapshots);
 	const struct image_manifest *m;
 	struct spec_platform host, *want = &host;
 	const char *chain_id = "";
 	struct dv_err *e = NULL;
 
+	if (!snapshotter)
+		return dv_err_new(DV_PRECONDITION, "no snapshotter can be used on this machine");
 	spec_platform_host(&host);
 	if (how->platform && *how->platform->os)
 		e = transfer_platforms(t, &how->platform, 1, &want);

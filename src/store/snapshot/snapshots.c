@@ -240,6 +240,15 @@ bool snapshots_driver_info(struct snapshots *s, size_t i, struct snapshot_driver
 	return true;
 }
 
+const char *snapshots_default(struct snapshots *s)
+{
+	for (size_t i = 0; i < s->n_slots; i++) {
+		if (!s->slots[i].driver->info.problem)
+			return s->slots[i].driver->info.name;
+	}
+	return NULL;
+}
+
 const char *snapshots_driver_problem(struct snapshots *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_slots; i++)

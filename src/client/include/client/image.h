@@ -31,6 +31,15 @@ struct dv_err *client_image_find(struct client *c, const char *ref,
 				 const struct spec_platform *platform, struct dv_arena *arena,
 				 struct client_image *ret) DV_CHECK;
 
+/* A name for a manifest or an index; one that is there means it from now on, and keeps its labels. */
+struct client_image_target {
+	const char *media_type, *digest;
+	int64_t size;
+};
+struct dv_err *client_image_put(struct client *c, const char *name,
+				const struct client_image_target *target, const char *lease)
+	DV_CHECK;
+
 /*
  * Unpacks what of the image's layers is not there yet, under @lease. The image keeps the snapshots
  * from then on. DV_DATA_LOSS: a layer is not what the image says.

@@ -13,6 +13,13 @@
 struct dv_err *client_root_open(struct client *c, const struct client_record *r,
 				struct dv_arena *arena, int *ret_fd) DV_CHECK;
 
+/*
+ * The tree that mounts make, as an O_PATH descriptor: they are on the empty directory @place for a moment,
+ * and from then on nobody finds them by a path.
+ */
+struct dv_err *client_mounts_open(const char *place, Containerd__Types__Mount *const *mounts,
+				  size_t n, struct dv_arena *arena, int *ret_fd) DV_CHECK;
+
 /* The mounts of its snapshot. DV_PRECONDITION: it has none. */
 struct dv_err *client_root_mounts(struct client *c, const struct client_record *r,
 				  struct dv_arena *arena, Containerd__Types__Mount ***ret,

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Signals to containers, and their end. */
+/* Stopping containers. */
 
 #include "client/record.h"
-
-/* @all: every process of the container, not the first alone. DV_NOT_FOUND: none runs. */
-struct dv_err *client_kill(struct client *c, const char *id, int signo, bool all) DV_CHECK;
 
 struct client_stop_opts {
 	int signo; /* 0: the container's own, or SIGTERM */

@@ -23,6 +23,7 @@ struct dv_err *client_task_exec(struct client *c, const char *id, const char *ex
 
 struct dv_err *client_task_start(struct client *c, const char *id, const char *exec_id,
 				 uint32_t *ret_pid) DV_CHECK;
+/* SIGKILL to the init process is for all of the container. DV_NOT_FOUND: it does not run. */
 struct dv_err *client_task_kill(struct client *c, const char *id, const char *exec_id, int signo)
 	DV_CHECK;
 

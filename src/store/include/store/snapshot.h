@@ -74,7 +74,9 @@ struct snapshot_driver_info {
 
 /* The i-th driver, false: there are no more. Strings are borrowed from @s. */
 bool snapshots_driver_info(struct snapshots *s, size_t i, struct snapshot_driver_info *ret);
-/* NULL: there is no such driver. */
+/* The first that this machine can use, for clients without an opinion; NULL: none. */
+const char *snapshots_default(struct snapshots *s);
+/* Why it cannot be used, also that there is none of that name; NULL: it can. */
 const char *snapshots_driver_problem(struct snapshots *s, const char *name);
 
 /* ---- What all functions below have in common ---- */
